@@ -1,0 +1,1 @@
+"""What we know of Anthropic: models, requests, prices, the one client, the offline demo."""
