@@ -27,17 +27,26 @@ class Script:
 
 
 def choose(body: Mapping[str, Any]) -> Script:
-    """Choose the reply by what the last question asks for, else by the number of the turn."""
+    """Choose the reply by all that the last question asks for, else by the number of the turn."""
     users = [message for message in body.get("messages", []) if message.get("role") == "user"]
     question = _words_of(users[-1]) if users else ""
     said = question.lower()
     turn = max(0, len(users) - 1)
     kinds = list(SCRIPTS)
-    kind = next((kind for kind, keywords in KEYWORDS if re.search(keywords, said)), kinds[turn % len(kinds)])
-    script = SCRIPTS[kind](_quoted(question))
+    asked_for = [kind for kind, keywords in KEYWORDS if re.search(keywords, said)] or [
+        kinds[turn % len(kinds)]
+    ]
+    script = _joined([SCRIPTS[kind](_quoted(question)) for kind in asked_for])
     if (body.get("thinking") or {}).get("type") == "disabled":
         return Script(script.text, "", script.slowness)
     return script
+
+
+def _joined(scripts: list[Script]) -> Script:
+    """Return one reply that holds several, one after the other."""
+    text = "\n\n".join(script.text for script in scripts)
+    thinking = "\n\n".join(script.thinking for script in scripts if script.thinking)
+    return Script(text, thinking, max(script.slowness for script in scripts))
 
 
 def _words_of(message: Mapping[str, Any]) -> str:
@@ -64,7 +73,7 @@ With a key of your own, Claude would answer here, word by word, as this text doe
 
 - **Stop** the reply while it runs; what has come so far stays.
 - Ask for *a table*, *some code*, *maths*, *a long answer*, *a slow answer*, or ask it to *think*.
-- Edit your question: the old version and its reply are kept.
+- **Retry** it: the old version is kept beside the new one.
 - Search for a word of this text in **History**.
 
 > Every conversation with the demo is marked as one, so that you never mistake it for the real thing.

@@ -1,0 +1,96 @@
+"""From stored turns to the body of a Messages request, byte-stable: turn n's prefix is a prefix of turn n+1's."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from claudedesk.types import Block, Message, Model
+
+Thinking = Literal["auto", "on", "off"]
+
+_THINKING: Final = ("thinking", "redacted_thinking")
+_TOOLS: Final = ("tool_use", "server_tool_use")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The body of one call, without `stream`. Never holds the key."""
+
+    body: Mapping[str, Any]
+
+    @property
+    def canonical(self) -> str:
+        """The body as one text that equal requests share."""
+        return json.dumps(self.body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the canonical body: the answer cache's key."""
+        return hashlib.sha256(self.canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+    @property
+    def plain(self) -> bool:
+        """Whether no tool is offered, so that an answer depends on nothing but the request."""
+        return not self.body.get("tools")
+
+
+def build(
+    messages: Sequence[Message],
+    *,
+    model: Model,
+    instructions: str,
+    max_tokens: int,
+    thinking: Thinking = "auto",
+) -> Request:
+    """Build the request whose last turn is the user's. Parameters the model does not list are left out.
+
+    Raw blocks go back as they came (a re-serialised thinking block is refused), except that thinking of
+    another model, cut thinking without its signature and empty texts are left out.
+    """
+    body: dict[str, Any] = {
+        "model": model.id,
+        "max_tokens": min(max_tokens, model.max_tokens or max_tokens),
+        "messages": turns(messages, model.id),
+        "cache_control": {"type": "ephemeral"},
+    }
+    if instructions.strip():
+        body["system"] = instructions
+    chosen = _thinking(model, thinking)
+    if chosen:
+        body["thinking"] = chosen
+    return Request(body)
+
+
+def turns(messages: Iterable[Message], model_id: str) -> list[dict[str, Any]]:
+    """Return the `messages` parameter. A refused or empty turn is left out; the API joins turns of one role."""
+    found = []
+    for message in messages:
+        if message.status == "refused":
+            continue
+        content = [block for block in message.content if _fit(block, message, model_id)]
+        if any(block.get("type") not in _THINKING for block in content):
+            found.append({"role": message.role, "content": content})
+    return found
+
+
+def _fit(block: Block, message: Message, model_id: str) -> bool:
+    kind = block.get("type")
+    if kind == "text":
+        return bool(block.get("text", "").strip())
+    if kind in _THINKING:
+        whole = bool(block.get("signature") or block.get("data"))
+        return whole and message.model == model_id and message.status == "complete"
+    # A tool block of a reply that was cut has half its JSON and no result; the API refuses it.
+    return kind not in _TOOLS or message.status == "complete"
+
+
+def _thinking(model: Model, wish: Thinking) -> dict[str, Any] | None:
+    if wish == "on" and model.can("thinking", "types", "adaptive"):
+        return {"type": "adaptive", "display": "summarized"}
+    if wish == "off" and model.can("thinking") and model.can("thinking", "types", "disabled"):
+        return {"type": "disabled"}
+    return None

@@ -1,0 +1,1 @@
+"""Replies: from a sent prompt to a finished answer, whoever watches."""

@@ -1,0 +1,399 @@
+"""Start, stop, retry, resume and recover replies: what pages and commands ask for."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
+
+from claudedesk.claude import budget, pricing
+from claudedesk.claude.events import Content, fold, usage_of
+from claudedesk.errors import BadInput, NoKey, NotFound
+from claudedesk.replies.live import LiveReply, Phase
+from claudedesk.replies.run import INTERRUPTED, MAX_RUNNING, Engine, Run
+from claudedesk.replies.titles import title_of
+from claudedesk.store import conversations, journal, search, usage, values
+from claudedesk.store.tx import Tx
+from claudedesk.types import Call, Conversation, Message, Model, new_id
+
+LONGEST_TEXT: Final = 10_000_000
+"""Characters of one message; the API takes 32 MB in all."""
+_ID: Final = re.compile(r"[a-z]_[0-9a-z]{22}")
+_CLIENT_ID: Final = re.compile(r"[0-9A-Za-z_-]{8,80}")
+QUEUED: Final = Phase("queued", "Queued")
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What a send has made: the ids that the page and the commands go on with."""
+
+    conversation: str
+    message: str
+    reply: str
+    title: str
+    again: bool = False
+
+
+class Replies:
+    """The replies of one engine. Every method commits before it returns; runs go on by themselves."""
+
+    def __init__(self, engine: Engine, *, alive: Callable[[str], bool]) -> None:
+        self.engine = engine
+        self._alive = alive
+        self._slots = threading.Semaphore(MAX_RUNNING)
+        self._lock = threading.Lock()
+        self._runs: dict[str, Run] = {}
+        self._closing = False
+
+    def start(
+        self,
+        conversation: str,
+        text: str,
+        client_id: str,
+        *,
+        model: str | None = None,
+        instructions: str | None = None,
+        answers: bool = True,
+    ) -> Started:
+        """Commit the user's message with its empty reply, then run it; the same `client_id` gives the first's answer.
+
+        Raises BadInput, NoKey or StoreError; nothing is stored then.
+        """
+        text = clean_text(text)
+        _check_ids(conversation, client_id)
+        again = self._again(client_id, conversation)
+        if again:
+            return again
+        chosen = self._choose(conversation, model)
+        with self.engine.database.write() as tx:
+            twin = conversations.by_client_id(tx, client_id)
+            if twin is not None:
+                return _started(tx, twin)
+            kept = self._conversation(tx, conversation, text, chosen, instructions)
+            asked = self._add_prompt(tx, kept, text, client_id)
+            reply = self._add_reply(tx, kept, asked.id, chosen)
+            conversations.touch(tx, kept.id, leaf=reply.id, now=reply.created)
+            values.set_draft(tx, kept.id, "", now=reply.created)
+        self._announce(kept, after=asked.parent, ids=[asked.id, reply.id])
+        self._launch(reply, answers=answers)
+        return Started(kept.id, asked.id, reply.id, kept.title)
+
+    def retry(self, reply: str, client_id: str, *, fresh: bool = False, model: str | None = None) -> Started:
+        """Ask again for the turn that `reply` answers: a new version beside the old one, which stays."""
+        with self.engine.database.read() as tx:
+            old = _need(conversations.message(tx, reply))
+        if old.role != "assistant" or old.parent is None:
+            raise BadInput("Only a reply can be asked for again.")
+        _check_ids(old.conversation, client_id)
+        again = self._again(client_id, old.conversation)
+        if again:
+            return again
+        chosen = self._choose(old.conversation, model or old.model, gone_is_fine=model is None)
+        with self.engine.database.write() as tx:
+            twin = conversations.by_client_id(tx, client_id)
+            if twin is not None:
+                return _started(tx, twin)
+            kept = _need(conversations.get(tx, old.conversation))
+            new = self._add_reply(tx, kept, old.parent, chosen, client_id=client_id)
+            conversations.touch(tx, kept.id, leaf=new.id, now=new.created)
+        self._announce(kept, after=old.parent, ids=[new.id])
+        self._launch(new, fresh=fresh or old.status == "complete", probe=True)
+        return Started(kept.id, old.parent, new.id, kept.title)
+
+    def resume(self, reply: str) -> None:
+        """Run a reply that a restart left queued or waiting. Raises NotFound or BadInput."""
+        with self.engine.database.write() as tx:
+            waiting = _need(conversations.message(tx, reply))
+            if self.engine.hub.live(reply):
+                return
+            if waiting.status not in ("queued", "waiting"):
+                raise BadInput("This reply is not waiting.")
+            if waiting.owner != self.engine.owner:
+                if waiting.owner and self._alive(waiting.owner):
+                    raise BadInput("Another running claudedesk works on this reply.")
+                if not conversations.claim(tx, waiting, self.engine.owner):
+                    raise BadInput("Somebody else has just taken this reply.")
+        self._launch(replace(waiting, owner=self.engine.owner))
+
+    def stop(self, reply: str) -> bool:
+        """Stop a reply, running or paused; False when it has ended already. Raises NotFound."""
+        with self._lock:
+            run = self._runs.get(reply)
+        if run is not None:
+            run.stopper.stop()
+            return True
+        with self.engine.database.write() as tx:
+            found = _need(conversations.message(tx, reply))
+            if not found.open or (
+                found.owner and found.owner != self.engine.owner and self._alive(found.owner)
+            ):
+                return False
+            stopped = _finish(tx, found, "stopped", found.content, now=self.engine.clock.now())
+        self.engine.hub.tell(
+            "turns", {"conversation": found.conversation, "after": found.parent, "ids": [reply]}
+        )
+        return stopped
+
+    def wait(self, reply: str, timeout: float | None = None) -> Message:
+        """Wait for a reply's end and return it as stored."""
+        live = self.engine.hub.live(reply)
+        if live is not None:
+            live.ended.wait(timeout)
+        with self.engine.database.read() as tx:
+            return _need(conversations.message(tx, reply))
+
+    def show(self, message: str) -> Message:
+        """Make the branch through `message` the active one. Raises NotFound."""
+        with self.engine.database.write() as tx:
+            found = _need(conversations.message(tx, message))
+            leaf = conversations.newest_leaf(tx, message)
+            conversations.change(tx, found.conversation, {"leaf": leaf})
+        return found
+
+    def recover(self) -> int:
+        """Mend what dead owners left: `streaming` → `truncated` with its text; queued ones stay, paused. Count them."""
+        with self.engine.database.read() as tx:
+            orphans = [m for m in conversations.open_replies(tx) if not (m.owner and self._alive(m.owner))]
+            held = [r for r in usage.reservations(tx) if not self._alive(r.owner)]
+        if not orphans and not held:
+            return 0
+        with self.engine.database.write() as tx:
+            cut = {
+                orphan.id: self._truncate(tx, orphan) for orphan in orphans if orphan.status == "streaming"
+            }
+            for reservation in held:
+                self._settle(tx, reservation, cut.get(reservation.message or "", Content()))
+        return sum(orphan.status == "streaming" for orphan in orphans)
+
+    def running(self) -> list[str]:
+        """Return the replies that run in this process."""
+        with self._lock:
+            return list(self._runs)
+
+    def close(self, timeout: float = 2.0) -> None:
+        """Stop every run, save every partial, end the threads; within `timeout` seconds or so."""
+        with self._lock:
+            self._closing = True
+            runs = list(self._runs.values())
+        for run in runs:
+            run.interrupt()
+        deadline = time.monotonic() + timeout
+        for live in self.engine.hub.all_live():
+            live.ended.wait(max(0.05, deadline - time.monotonic()))
+        self.engine.journal.close()
+        self.engine.hub.close()
+
+    def _again(self, client_id: str, conversation: str) -> Started | None:
+        with self.engine.database.read() as tx:
+            twin = conversations.by_client_id(tx, client_id)
+            if twin is not None and twin.conversation != conversation:
+                raise BadInput("This message was already sent in another conversation.")
+            return _started(tx, twin) if twin else None
+
+    def _choose(self, conversation: str, wished: str | None, *, gone_is_fine: bool = False) -> Model:
+        engine = self.engine
+        if not engine.claude.has_key and not engine.models.all():
+            raise NoKey("There is no API key yet. Add one in Settings, or try the offline demo.")
+        with engine.database.read() as tx:
+            kept = conversations.get(tx, conversation)
+        name = wished or (kept.model if kept else None)
+        found = engine.models.get(name)
+        if found is None and engine.claude.has_key and not any(not m.demo for m in engine.models.all()):
+            engine.models.refresh()
+            found = engine.models.get(name)
+        if found is None and name and not gone_is_fine:
+            raise BadInput(f"The model {name} is not available. Pick another one; your text is kept.")
+        found = found or engine.models.default(engine.settings.get("model.default"), pricing.output_rate)
+        if found is None:
+            raise BadInput("No model is known yet. Check the key in Settings, or go online once.")
+        if not found.demo and not engine.claude.has_key:
+            raise NoKey("There is no API key any more. Add one in Settings; your text is kept.")
+        return found
+
+    def _conversation(
+        self, tx: Tx, name: str, text: str, model: Model, instructions: str | None
+    ) -> Conversation:
+        kept = conversations.get(tx, name)
+        if kept is not None:
+            changed: dict[str, Any] = {"model": model.id} if kept.model != model.id else {}
+            if instructions is not None and instructions != kept.instructions:
+                changed["instructions"] = instructions
+            if changed:
+                conversations.change(tx, name, changed)
+            return replace(kept, **changed)
+        now = self.engine.clock.now()
+        words = self.engine.settings.get("chat.instructions") if instructions is None else instructions
+        kept = Conversation(
+            name, title_of(text), "auto", words or None, model.id, None, model.demo, 0, now, now
+        )
+        conversations.add(tx, kept)
+        return kept
+
+    def _add_prompt(self, tx: Tx, kept: Conversation, text: str, client_id: str) -> Message:
+        now = self.engine.clock.now()
+        asked = Message(
+            0,
+            new_id("m"),
+            kept.id,
+            kept.leaf,
+            "user",
+            ({"type": "text", "text": text},),
+            "complete",
+            client_id=client_id,
+            created=now,
+            finished=now,
+        )
+        seq = conversations.add_message(tx, asked)
+        search.put(tx, seq=seq, message=asked.id, conversation=kept.id, text=text)
+        return replace(asked, seq=seq)
+
+    def _add_reply(
+        self, tx: Tx, kept: Conversation, parent: str, model: Model, client_id: str | None = None
+    ) -> Message:
+        reply = Message(
+            0,
+            new_id("m"),
+            kept.id,
+            parent,
+            "assistant",
+            (),
+            "queued",
+            client_id=client_id,
+            model=model.id,
+            owner=self.engine.owner,
+            demo=model.demo,
+            created=self.engine.clock.now(),
+        )
+        return replace(reply, seq=conversations.add_message(tx, reply))
+
+    def _announce(self, kept: Conversation, *, after: str | None, ids: list[str]) -> None:
+        self.engine.hub.tell("turns", {"conversation": kept.id, "after": after, "ids": ids}, kept.id)
+        self.engine.hub.tell("conversation", {"id": kept.id})
+        self.engine.saved(kept)
+
+    def _launch(
+        self, reply: Message, *, fresh: bool = False, probe: bool = False, answers: bool = True
+    ) -> None:
+        engine = self.engine
+        live = LiveReply(reply.id, reply.conversation, QUEUED)
+        before = self._before(reply)
+        engine.hub.begin(live)
+        engine.hub.introduce(live)
+        engine.journal.wake()
+        run = Run(engine, reply, live, self._slots, before=before, fresh=fresh, probe=probe, answers=answers)
+        with self._lock:
+            self._runs[reply.id] = run
+            if self._closing:
+                run.interrupt()
+        threading.Thread(target=self._run, args=(run, reply.id), name=f"run-{reply.id}", daemon=True).start()
+
+    def _run(self, run: Run, reply: str) -> None:
+        try:
+            run()
+        finally:
+            with self._lock:
+                self._runs.pop(reply, None)
+
+    def _before(self, reply: Message) -> LiveReply | None:
+        """Return the running reply that this one must wait for: one in flight for each conversation."""
+        others = [live for live in self.engine.hub.all_live() if live.conversation == reply.conversation]
+        return others[-1] if others else None
+
+    def _truncate(self, tx: Tx, orphan: Message) -> Content:
+        content = fold(journal.read(tx, orphan.id))
+        error = {"kind": "interrupted", "message": INTERRUPTED}
+        now = self.engine.clock.now()
+        if _finish(tx, orphan, "truncated", tuple(content.blocks()), now=now, error=error):
+            journal.clear(tx, orphan.id)
+            if content.text:
+                search.put(
+                    tx, seq=orphan.seq, message=orphan.id, conversation=orphan.conversation, text=content.text
+                )
+        return content
+
+    def _settle(self, tx: Tx, held: usage.Reservation, content: Content) -> None:
+        """Book the call of a dead owner as an estimate: what it told, and what its text must have cost."""
+        reply = conversations.message(tx, held.message) if held.message else None
+        asked = conversations.branch(tx, reply.parent) if reply else []
+        told = usage_of(content.usage_raw)
+        guess = budget.estimate(sum(len(m.text) for m in asked), content.text)
+        booked = replace(told, input=told.input or guess.input, output=max(guess.output, told.output))
+        demo = bool(reply and reply.demo)
+        model = (reply.model if reply else None) or "unknown"
+        call = Call(
+            held.call,
+            held.message,
+            held.conversation,
+            "reply",
+            model,
+            1,
+            held.created,
+            finished=self.engine.clock.now(),
+            outcome="truncated",
+            error_type="interrupted",
+            usage=booked,
+            usage_raw=content.usage_raw,
+            cost=pricing.price(model, booked, demo=demo),
+            estimated=True,
+            demo=demo,
+        )
+        usage.add_call(tx, call)
+
+
+def clean_text(text: str) -> str:
+    """Return text that every database can hold: no NUL, lone surrogates replaced. Raises BadInput when it is empty."""
+    clean = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "")
+    if not clean.strip():
+        raise BadInput("There is nothing to send yet.")
+    if len(clean) > LONGEST_TEXT:
+        raise BadInput(f"The message has {len(clean):,} characters; {LONGEST_TEXT:,} are possible.")
+    return clean
+
+
+def _check_ids(conversation: str, client_id: str) -> None:
+    if not _ID.fullmatch(conversation):
+        raise NotFound("There is no such conversation.")
+    if not _CLIENT_ID.fullmatch(client_id):
+        raise BadInput("The message carries no usable id of its own.")
+
+
+_T = TypeVar("_T")
+
+
+def _need(found: _T | None) -> _T:
+    if found is None:
+        raise NotFound("There is no such message or conversation.")
+    return found
+
+
+def _started(tx: Tx, twin: Message) -> Started:
+    kept = _need(conversations.get(tx, twin.conversation))
+    if twin.role == "assistant":
+        return Started(kept.id, twin.parent or "", twin.id, kept.title, again=True)
+    replies = conversations.children(tx, twin.conversation, twin.id)
+    return Started(kept.id, twin.id, replies[0].id if replies else "", kept.title, again=True)
+
+
+def _finish(
+    tx: Tx,
+    reply: Message,
+    status: Any,
+    content: tuple[dict[str, Any], ...],
+    *,
+    now: int,
+    error: dict[str, Any] | None = None,
+) -> bool:
+    return conversations.finish(
+        tx,
+        reply.id,
+        status=status,
+        content=content,
+        model=reply.model,
+        stop_reason=None,
+        error=error,
+        from_answer_cache=None,
+        now=now,
+    )

@@ -1,0 +1,1 @@
+"""Taking conversations out of the store; a file a format."""
