@@ -145,6 +145,8 @@ CORE_SETTINGS: Final = (
         choices=(("enter", "Enter"), ("ctrl-enter", "Ctrl+Enter")),
     ),
     Setting("appearance.sidebar", "bool", True, "Sidebar", "Whether the sidebar is open.", hidden=True),
-    Setting("key.kept", "bool", False, "A key is kept", "What the last look into the keyring found.", hidden=True),
+    Setting(
+        "key.kept", "bool", False, "A key is kept", "What the last look into the keyring found.", hidden=True
+    ),
     Setting("demo.enabled", "bool", False, "Offline demo", "Offer the offline demo as a model.", hidden=True),
 )

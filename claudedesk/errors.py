@@ -120,7 +120,7 @@ class UpstreamError(ClaudeDeskError):
     """Claude could not answer.
 
     `kind` is one word for the case, taken from the API's own `error.type` where there is one
-    (`rate_limit_error`, `overloaded_error`, …) or ours (`connection`, `timeout`, `stream_cut`, `malformed`, `redirect`, …).
+    (`rate_limit_error`, `overloaded_error`, …) or ours (`connection`, `stream_cut`, `malformed`, `redirect`, …).
     """
 
     status = 502
