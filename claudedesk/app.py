@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -30,7 +31,7 @@ def create_app(
 ) -> Flask:
     """Make the app with its engine. Opens (or makes, or migrates) the store; imports neither SDK nor keyring."""
     config.paths.make()
-    app = Flask("claudedesk")
+    app = Flask("claudedesk", static_url_path=assets.address(Path(__file__).parent / "static"))
     app.config.update(RATELIMIT_HEADERS_ENABLED=False, **flask_config)
     database = open_store(config.paths, config.database_url)
     found = plugins.load()

@@ -11,7 +11,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 from claudedesk import marks
 from claudedesk.errors import Forbidden, TooMany
 from claudedesk.web.errors import WORDS, NoSession
-from claudedesk.web.headers import STATIC, bound_port
+from claudedesk.web.headers import ASKED_EACH_TIME, NEVER_CHANGES, STATIC, bound_port
 from claudedesk.web.session import cookie_name, door_of, own_host
 
 TOKEN_HEADER: Final = "X-Claudedesk-Token"  # noqa: S105 - a header's name
@@ -28,7 +28,9 @@ def let_in(endpoint: str | None, values: Mapping[str, Any] | None) -> None:
     """
     kind = marks.access_of(current_app, endpoint)
     g.claudedesk_access = kind
-    request.environ[STATIC] = marks.is_static(current_app, endpoint)
+    if marks.is_static(current_app, endpoint):
+        fixed = endpoint == "static" and current_app.static_url_path != "/static"
+        request.environ[STATIC] = NEVER_CHANGES if fixed else ASKED_EACH_TIME
     if kind in ("hello", "instance"):
         _check_command(kind)
     else:

@@ -47,6 +47,10 @@ SECURE: Final = (
     ("X-Frame-Options", "DENY"),
 )
 STATIC: Final = "claudedesk.static"
+NOT_KEPT: Final = "no-store"
+ASKED_EACH_TIME: Final = "no-cache"
+NEVER_CHANGES: Final = "private, max-age=31536000, immutable"
+"""For files whose address holds the digest of their content."""
 """Set in the environ by the guard when Flask itself serves a file."""
 _OURS: Final = frozenset({name.lower() for name, _ in SECURE} | {"server", "cache-control", "x-powered-by"})
 Headers = list[tuple[str, str]]
@@ -72,8 +76,8 @@ class Shell:
             return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
         def start(status: str, headers: Headers, exc_info: object = None) -> object:
-            static = bool(environ.get(STATIC)) and status[:3] in ("200", "206", "304")
-            return start_response(status, secured(headers, static=static), exc_info)  # type: ignore[arg-type]
+            kept = str(environ.get(STATIC) or NOT_KEPT) if status[:3] in ("200", "206", "304") else NOT_KEPT
+            return start_response(status, secured(headers, kept), exc_info)  # type: ignore[arg-type]
 
         return self._inner(environ, start)  # type: ignore[arg-type]
 
@@ -99,11 +103,11 @@ def refuse(environ: WSGIEnvironment, port: int) -> tuple[str, str] | None:
     return "403 Forbidden", "This is not an address of claudedesk."
 
 
-def secured(headers: Headers, *, static: bool = False) -> Headers:
+def secured(headers: Headers, kept_for: str = NOT_KEPT) -> Headers:
     """Return a response's headers with ours put in, and without any that would open it to other origins.
 
-    Everything is `no-store`, except static files: they hold nothing private, and `no-cache` with their ETag
-    lets the browser keep them while it asks each time whether they are still the same.
+    Everything is `no-store`, except static files, which hold nothing private: `kept_for` is what the guard
+    wrote down for them.
     """
     kept = [
         (name, value)
@@ -114,7 +118,7 @@ def secured(headers: Headers, *, static: bool = False) -> Headers:
     download = disposition.lower().startswith("attachment")
     kept += SECURE
     kept.append(("Content-Security-Policy", DOWNLOAD_CSP if download else CSP))
-    kept.append(("Cache-Control", "no-cache" if static else "no-store"))
+    kept.append(("Cache-Control", kept_for))
     return kept
 
 

@@ -168,10 +168,12 @@ def test_a_watcher_that_left_frees_its_thread_at_the_next_heartbeat() -> None:
 def test_a_view_that_is_silent_can_see_that_its_watcher_left() -> None:
     """P-07: waitress's own word, without a byte written."""
     app, hold, noticed = Flask("silent"), threading.Event(), threading.Event()
+    started = threading.Event()
 
     @app.get("/")
     def silent() -> str:
         left = request.environ["waitress.client_disconnected"]
+        started.set()
         while not hold.wait(0.01):
             if left():
                 noticed.set()
@@ -179,8 +181,10 @@ def test_a_view_that_is_silent_can_see_that_its_watcher_left() -> None:
         return ""
 
     with serving(app) as port:
-        get(port, "/").close()
-        assert noticed.wait(3)
+        connection = get(port, "/")
+        assert started.wait(10)
+        connection.close()
+        assert noticed.wait(10)
         hold.set()
 
 

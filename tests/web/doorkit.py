@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from claudedesk.desktop.server import Server
 from claudedesk.errors import BadInput, TooMany, UpstreamError
-from claudedesk.web import security
+from claudedesk.web import assets, security
 from claudedesk.web.session import cookie_name, door_of
 
 PORT = 8765
@@ -45,6 +45,7 @@ def small_app(clock: Clock | None = None, *, plugins: tuple[Blueprint, ...] = ()
     """Make an app as create_app does: door, blueprints, seal. Each handler that runs notes it in `seen`."""
     app = Flask("claudedesk")
     app.extensions["seen"] = []
+    assets.install(app)
     security.install(app, security.Door(monotonic=clock) if clock else security.Door())
     for blueprint in (_pages(app.extensions["seen"]), *plugins):
         app.register_blueprint(blueprint, url_prefix=f"/{blueprint.name}")

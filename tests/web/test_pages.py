@@ -176,6 +176,7 @@ def test_no_answer_of_any_page_or_route_holds_the_key(site: Any, fake: FakeAPI) 
     """SEC-16, SEC-19: a canary through pages, JSON, events, database, cache and logs."""
     conversation = new_id("c")
     stream = site.events(f"/events?conversation={conversation}")
+    assert next(stream)[0] == "hello"
     told = send(site, "Hello", conversation)
     heard = []
     for name, data in stream:
@@ -227,3 +228,18 @@ def test_earlier_turns_are_fetched_by_the_page_of_fifty(site: Any) -> None:
     assert path
     earlier = site.request("GET", path.group(0))[2]
     assert earlier.count("<article") == 50 and "turn-69-here" in earlier and "turn-19-here" not in earlier
+
+
+def test_static_files_are_kept_for_good_at_an_address_that_changes_with_them(site: Any, tmp_path: Any) -> None:
+    from claudedesk.web.assets import address
+
+    page = site.request("GET", "/chat/")[2]
+    found = re.search(r"/static/[0-9a-f]{16}/css/tokens\.css", page)
+    assert found
+    status, headers, _ = site.request("GET", found.group(0))
+    assert status == 200 and "immutable" in headers["Cache-Control"]
+    assert site.request("GET", "/static/0000000000000000/css/tokens.css")[0] in (401, 404)
+    (tmp_path / "a.css").write_text("a")
+    before = address(tmp_path)
+    (tmp_path / "a.css").write_text("b")
+    assert address(tmp_path) != before

@@ -201,7 +201,7 @@ def test_every_icon_that_is_asked_for_is_drawn() -> None:
 
 def test_every_script_is_reached_from_a_page() -> None:
     pages = "".join(path.read_text("utf-8") for path in TEMPLATES)
-    reached, waiting = set(), re.findall(r"filename='js/([\w-]+\.js)'", pages)
+    reached, waiting = set(), re.findall(r"static\('js/([\w-]+\.js)'\)", pages)
     while waiting:
         script = waiting.pop()
         if script not in reached:
