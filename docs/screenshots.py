@@ -18,6 +18,8 @@ from apprun import App, environment, serving  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 PROMPT = "Show me code, a table and some maths"
+TALL = 1_900
+"""Pixels that show a whole answer with code, table and maths."""
 SIZES = {"": (1280, 800), "-narrow": (480, 800)}
 
 
@@ -38,8 +40,9 @@ def take(browser: Any, app: App, theme: str, ending: str) -> None:
     page.get_by_role("textbox", name="Message").fill(PROMPT)
     page.get_by_role("button", name="Send").click()
     page.wait_for_selector("article[data-status=complete][data-role=assistant]", timeout=60_000)
-    page.wait_for_timeout(400)
+    page.set_viewport_size({"width": width, "height": height if ending else TALL})
     shot(page, f"answer-{theme}{ending}")
+    page.set_viewport_size({"width": width, "height": height})
     for name in ("settings", "history", "usage"):
         page.goto(f"{app.base}/{name}/")
         shot(page, f"{name}-{theme}{ending}")

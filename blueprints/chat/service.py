@@ -18,7 +18,7 @@ def welcome() -> dict[str, Any]:
 def _place(state: Any) -> str:
     if state.keyring_name:
         return f"The key is kept in {state.keyring_name}, never in a file."
-    return f"{state.keyring_problem} The key is then kept in memory only, until claudedesk is closed."
+    return f"{state.keyring_problem} Until then a key stays in memory only and is gone when claudedesk is closed."
 
 
 def page(name: str, kept: Conversation | None, draft: str) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def test_nothing_is_loaded_from_elsewhere_and_no_form_posts(page: Page) -> None:
             assert not elsewhere or (tag == "a" and attr == "href"), (tag, attrs)
             assert not re.match(r"(?i)\s*(javascript|data):", attrs.get(attr, ""))
         assert tag not in ("iframe", "object", "embed", "base")
-        assert tag != "form" or attrs.get("method", "get") == "get"
+        assert tag != "form" or attrs.get("method", "get") in ("get", "dialog")
 
 
 def test_every_button_and_link_has_a_name(page: Page) -> None:
@@ -209,3 +209,10 @@ def test_every_script_is_reached_from_a_page() -> None:
             text = (STATIC / "js" / script).read_text("utf-8")
             waiting += re.findall(r"from \"\./([\w-]+\.js)\"", text)
     assert reached == {path.name for path in STATIC.glob("js/*.js")}
+
+
+def test_a_form_that_holds_a_key_or_a_message_never_travels_in_an_address() -> None:
+    """SEC-06: a submit before the script has run would be a GET; `method=dialog` outside a dialog goes nowhere."""
+    for path in TEMPLATES:
+        for form in re.findall(r"<form\b[^>]*>", path.read_text("utf-8")):
+            assert 'action="/history/"' in form or 'method="dialog"' in form, f"{path.name}: {form}"

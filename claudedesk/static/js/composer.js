@@ -32,6 +32,7 @@ export class Composer {
     this.#box.addEventListener("input", () => (this.#draft.keep(this.#box.value), this.#grow()));
     this.#model.addEventListener("change", () => this.#choose());
     this.#box.readOnly = false;
+    this.#form.querySelector("[type=submit]").disabled = false;
     this.#box.setSelectionRange(this.#box.value.length, this.#box.value.length);
     this.#grow();
   }

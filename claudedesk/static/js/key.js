@@ -11,6 +11,7 @@ export function startKey() {
   const form = document.querySelector("[data-key-form]");
   if (!form) return;
   form.addEventListener("submit", (event) => (event.preventDefault(), save(form)));
+  form.querySelector("[type=submit]").disabled = false;
   onClick("[data-key-check]", () => tell(form, "Checking the key…", () => send("POST", "/settings/key/check"), "The key works."));
   onClick("[data-key-remove]", () => remove(form));
 }
