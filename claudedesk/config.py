@@ -26,7 +26,6 @@ class Config:
     env_key: str | None = None
     log_level: str = "INFO"
     demo: bool = False
-    safe_mode: bool = False
     database_url: str | None = None
     proxies: tuple[str, ...] = ()
 
@@ -34,7 +33,7 @@ class Config:
         return f"Config(paths={self.paths!r}, api_url={self.api_url!r}, env_key={'set' if self.env_key else None})"
 
 
-def load(environ: Mapping[str, str], *, demo: bool = False, safe_mode: bool = False) -> Config:
+def load(environ: Mapping[str, str], *, demo: bool = False) -> Config:
     """Read the environment. Raises BadInput, naming the variable, when a value cannot be used."""
     url = environ.get("CLAUDEDESK_API_URL", "").strip()
     level = environ.get("CLAUDEDESK_LOG_LEVEL", "INFO").strip().upper() or "INFO"
@@ -48,18 +47,17 @@ def load(environ: Mapping[str, str], *, demo: bool = False, safe_mode: bool = Fa
         env_key=environ.get("ANTHROPIC_API_KEY") or None,
         log_level=level,
         demo=demo,
-        safe_mode=safe_mode,
         proxies=tuple(dict.fromkeys(name.upper() for name in names if environ.get(name))),
     )
 
 
 def check_api_url(url: str) -> str:
     """Return the URL without a trailing slash; https anywhere, http on loopback only (SEC-18). Raises BadInput."""
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port_ok = parts.port is None or parts.port > 0
     except ValueError:
-        port_ok = False
+        parts, port_ok = urlsplit(""), False
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_ok:
         raise BadInput(f"CLAUDEDESK_API_URL is {url!r}; it must be a URL such as {API_URL}.")
     if parts.username or parts.password or parts.query or parts.fragment:
@@ -146,7 +144,7 @@ CORE_SETTINGS: Final = (
     ),
     Setting("appearance.sidebar", "bool", True, "Sidebar", "Whether the sidebar is open.", hidden=True),
     Setting(
-        "key.kept", "bool", False, "A key is kept", "What the last look into the keyring found.", hidden=True
+        "key.kept", "bool", False, "A key is kept", "What the last look found.", hidden=True, internal=True
     ),
     Setting("demo.enabled", "bool", False, "Offline demo", "Offer the offline demo as a model.", hidden=True),
 )

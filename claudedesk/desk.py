@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from claudedesk.claude import pricing
 from claudedesk.claude.answers import Answers, Backend
@@ -22,7 +23,7 @@ from claudedesk.render.parts import Bodies
 from claudedesk.replies.hub import Hub
 from claudedesk.replies.journal import Journal
 from claudedesk.replies.run import Engine
-from claudedesk.replies.service import Replies, clean_text
+from claudedesk.replies.service import Replies, check_conversation_id, clean_instructions, clean_text
 from claudedesk.replies.turns import Turns
 from claudedesk.store import conversations, search, usage, values
 from claudedesk.store.database import Database
@@ -30,7 +31,9 @@ from claudedesk.store.owners import OwnerLock, is_alive
 from claudedesk.store.settings import Settings
 from claudedesk.types import Call, Clock, Conversation, Message, Model, SystemClock, utc_now
 
-LONGEST_TITLE = 200
+LONGEST_TITLE: Final = 200
+RECOVER_S: Final = 20.0
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,23 @@ class Desk:
         threading.Thread(target=self._begin, name="begin", daemon=True).start()
 
     def _begin(self) -> None:
-        self.replies.recover()
-        self._note_key()
-        self.claude.warm().join()
-        self.models.refresh_if_stale()
+        for step in (
+            self.replies.recover,
+            self._note_key,
+            self.claude.warm().join,
+            self.models.refresh_if_stale,
+        ):
+            try:
+                step()
+            except Exception:
+                log.exception("a step behind the first paint failed")
+        # Another engine beside us (a command) may die as well, and a list of models grows old.
+        while not self.replies.closed.wait(RECOVER_S):
+            try:
+                self.replies.recover()
+                self.models.refresh_if_stale()
+            except Exception:
+                log.exception("the look around failed")
 
     def close(self) -> None:
         """Save every partial, end all threads, close the connections."""
@@ -136,7 +152,8 @@ class Desk:
     # What they change.
 
     def set_draft(self, name: str, text: str) -> None:
-        """Keep a conversation's unsent text; an empty one forgets it."""
+        """Keep a conversation's unsent text; an empty one forgets it. Raises NotFound for a name that is no id."""
+        check_conversation_id(name)
         clean = clean_text(text) if text.strip() else ""
         with self.database.write() as tx:
             values.set_draft(tx, name, clean, now=utc_now())
@@ -161,8 +178,7 @@ class Desk:
             title = " ".join(clean_text(str(wishes["title"])).split())
             changed |= {"title": title[:LONGEST_TITLE], "title_by": "user"}
         if "instructions" in wishes:
-            text = wishes["instructions"]
-            changed["instructions"] = clean_text(text) if isinstance(text, str) and text.strip() else None
+            changed["instructions"] = clean_instructions(str(wishes["instructions"] or "")) or None
         if wishes.get("model"):
             if self.models.get(wishes["model"]) is None:
                 raise BadInput("This model is not available.")
@@ -173,6 +189,12 @@ class Desk:
         """Check the key with a free call and keep the models it told; return the result in words."""
         count = len([model for model in self.models.refresh() if not model.demo])
         return f"The key works. {count} model{'s' if count != 1 else ''} can be used."
+
+    def models_known(self, *, refresh: bool = False) -> list[Model]:
+        """Return the models that can be chosen, asked for anew when that is wished or none was ever told."""
+        if refresh or (not self.models.fetched() and self.claude.has_key):
+            self.models.refresh()
+        return self.models.all()
 
     def set_key(self, raw: str) -> KeyState:
         """Clean and keep a key. Raises BadInput or KeyringError."""
@@ -200,14 +222,15 @@ class Desk:
 
     def month_start(self) -> int:
         """Return the local month's first instant (UTC microseconds)."""
-        return _stamp(datetime.now().astimezone().replace(day=1, hour=0, minute=0, second=0, microsecond=0))
+        return _stamp(datetime.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0))
 
     def day_start(self) -> int:
         """Return the local day's first instant (UTC microseconds)."""
-        return _stamp(datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0))
+        return _stamp(datetime.now().replace(hour=0, minute=0, second=0, microsecond=0))
 
 
 def _stamp(when: datetime) -> int:
+    """Read a local wall-clock time, whose offset from UTC is that of its own day."""
     return int(when.astimezone(UTC).timestamp() * 1_000_000)
 
 
@@ -239,7 +262,14 @@ def build(
     def demo_on() -> bool:
         return bool(config.demo or settings.get("demo.enabled"))
 
-    models = Models(database, client, demo_on=demo_on, demo_models=_demo_models, clock=clock)
+    def demo_first() -> bool:
+        known = keys.peek()
+        likely = bool(settings.get("key.kept")) if known is None else known
+        return demo_on() and (config.demo or not likely)
+
+    models = Models(
+        database, client, demo_on=demo_on, demo_models=_demo_models, demo_first=demo_first, clock=clock
+    )
     answers = Answers(
         backend,
         enabled=lambda: settings.get("answers.enabled"),

@@ -57,11 +57,14 @@ def private_folder(folder: Path) -> None:
 def standard(home: str | None) -> Paths:
     """Return the folders below `home` (CLAUDEDESK_HOME), or the platform's own when it is empty."""
     if home:
-        root = Path(home).expanduser().absolute()
+        try:
+            root = Path(home).expanduser().absolute()
+        except RuntimeError as error:
+            raise BadInput(f"CLAUDEDESK_HOME is {home!r}, and there is no such user.") from error
         return Paths(root / "data", root / "cache", root / "logs", root / "runtime")
     import platformdirs
 
     dirs = platformdirs.PlatformDirs("claudedesk", appauthor=False)
-    # Only Linux has a runtime folder that is private and local; elsewhere the (local) cache folder serves.
-    runtime = Path(dirs.user_cache_dir) / "runtime"
-    return Paths(Path(dirs.user_data_dir), Path(dirs.user_cache_dir), Path(dirs.user_log_dir), runtime)
+    data = Path(dirs.user_data_dir)
+    # Not in the cache folder: a cleaner that takes a living owner's lock away makes its replies look orphaned.
+    return Paths(data, Path(dirs.user_cache_dir), Path(dirs.user_log_dir), data / "runtime")

@@ -184,7 +184,10 @@ SettingKind = Literal["text", "secret", "bool", "int", "choice", "lines"]
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: its dotted name, its only default, the words around it and the rule its value obeys."""
+    """One setting: its dotted name, its only default, the words around it and the rule its value obeys.
+
+    A `hidden` one has no place on the page; an `internal` one is written by claudedesk alone.
+    """
 
     name: str
     kind: SettingKind
@@ -197,6 +200,7 @@ class Setting:
     max_length: int = 100_000
     check: Callable[[Any], str | None] | None = None
     hidden: bool = False
+    internal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

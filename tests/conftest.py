@@ -17,6 +17,25 @@ from claudedesk.desk import Desk
 from claudedesk.paths import Paths, standard
 from claudedesk.types import new_id
 
+SPECIAL = {"slow", "browser", "window", "wine", "postgres", "keyring", "kill"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `unit` what needs nothing but Python: `python run.py test -m unit`."""
+    for item in items:
+        if not SPECIAL & {mark.name for mark in item.iter_markers()}:
+            item.add_marker(pytest.mark.unit)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[Any]:
+    """Escape lone surrogates in captured output: a report that holds one cannot travel between processes."""
+    report = yield
+    report.sections = [
+        (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
+
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:

@@ -21,7 +21,8 @@ def test_the_examples_in_wording_are_true() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "words"), [(0.84, "0.8 s"), (8.0, "8 s"), (59.6, "1 min"), (125, "2 min 5 s"), (12_000, "3 h 20 min")]
+    ("value", "words"),
+    [(0.84, "0.8 s"), (8.0, "8 s"), (59.6, "1 min"), (125, "2 min 5 s"), (12_000, "3 h 20 min")],
 )
 def test_spans_read_well(value: float, words: str) -> None:
     assert wording.seconds(value) == words

@@ -67,10 +67,7 @@ def send(conversation: str) -> tuple[dict[str, Any], int]:
 @limiter.limit(SENDS)
 def retry(reply: str) -> tuple[dict[str, Any], int]:
     """Ask again: a new version beside the old."""
-    body = json_body()
-    fresh = body.get("fresh") is True
-    started = desk().replies.retry(reply, str(body.get("client_id", "")), fresh=fresh)
-    return service.started(started), 202
+    return service.retry(reply, json_body()), 202
 
 
 @blueprint.post("/replies/<reply>/stop")

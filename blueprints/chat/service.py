@@ -63,6 +63,17 @@ def send(name: str, body: dict[str, Any]) -> dict[str, Any]:
     return started(desk().replies.start(name, text, client_id, model=model or None, instructions=words))
 
 
+def retry(reply: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Ask again, the model that is chosen in the composer. Raises BadInput."""
+    model = body.get("model")
+    if not isinstance(model, str | None):
+        raise BadInput("The model must be named by its id.")
+    fresh = body.get("fresh") is True
+    return started(
+        desk().replies.retry(reply, str(body.get("client_id", "")), fresh=fresh, model=model or None)
+    )
+
+
 def started(begun: Any) -> dict[str, Any]:
     """Return what the page goes on with: the ids and the HTML of the new turns."""
     shown = desk().turns.of_messages(begun.conversation, [begun.message, begun.reply])

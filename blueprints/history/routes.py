@@ -18,11 +18,19 @@ def index() -> str:
     """Show the newest conversations, or the messages that hold what is searched for."""
     query = request.args.get("q", "").strip()
     hits = [_hit(hit) for hit in desk().find(query, limit=PAGE)] if query else []
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=_place)
     kept = [] if query else desk().conversations(limit=PAGE + 1, before=before)
     older = url_for("history.index", before=kept[PAGE - 1].activity) if len(kept) > PAGE else None
     rows = [_row(one) for one in kept[:PAGE]]
     return render_template("history/index.html", query=query, hits=hits, rows=rows, older_url=older)
+
+
+def _place(text: str) -> int:
+    """Read a place in the order of conversations. Raises ValueError, which Flask takes for "not given"."""
+    place = int(text)
+    if not 0 <= place < 2**63:
+        raise ValueError(text)
+    return place
 
 
 def _row(kept: Conversation) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, render_template
 
 from blueprints.settings import service
-from claudedesk.api import desk, json_body, limiter
+from claudedesk.api import BadInput, desk, json_body, limiter
 
 KEY_CHECKS = "20/minute"
 blueprint = Blueprint("settings", __name__, template_folder="templates")
@@ -22,6 +22,8 @@ def index() -> str:
 @blueprint.put("/values/<name>")
 def change(name: str) -> dict[str, Any]:
     """Store one setting."""
+    if desk().settings.spec(name).internal:
+        raise BadInput("This setting is claudedesk's own.")
     value = desk().settings.set(name, json_body().get("value"))
     if name == "appearance.theme":
         desk().hub.tell("settings", {"theme": value})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from typing import Any, Protocol
 
 from claudedesk.claude.request import Request
 from claudedesk.types import Block, Clock, SystemClock
+
+log = logging.getLogger(__name__)
 
 
 class Backend(Protocol):
@@ -30,6 +33,14 @@ class Answer:
     stop_reason: str | None
     cost_nanos: int | None
     kept: int
+
+
+def _read(raw: bytes) -> Answer:
+    """Read a kept answer. Raises for anything that has another shape."""
+    answer = Answer(**json.loads(raw))
+    if not all(isinstance(block["type"], str) for block in answer.content):
+        raise ValueError("not content blocks")
+    return answer
 
 
 class Answers:
@@ -57,15 +68,17 @@ class Answers:
 
     def look(self, request: Request) -> Answer | None:
         """Return the kept answer, or None; a damaged entry is dropped (DAT-24)."""
-        raw = self._backend.get(request.digest)
-        if raw is None:
-            return None
         try:
-            answer = Answer(**json.loads(raw))
-            age_s = (self._clock.now() - answer.kept) / 1_000_000
-        except (TypeError, ValueError):
+            raw = self._backend.get(request.digest)
+            if raw is None:
+                return None
+            answer = _read(raw)
+        except Exception:
+            # Whatever lies there is not an answer: the backend's own framing may be what is damaged.
+            log.warning("a damaged entry of the answer cache was dropped")
             self._backend.delete(request.digest)
             return None
+        age_s = (self._clock.now() - answer.kept) / 1_000_000
         return answer if age_s < self._lifetime_s() else None
 
     def keep(self, request: Request, answer: Answer) -> None:

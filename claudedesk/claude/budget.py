@@ -10,9 +10,8 @@ from claudedesk.types import Call, Model, Usage, new_id
 
 def reservation(request: Request, *, model: Model, call: Call, owner: str) -> Reservation:
     """Return what holds the call's worst case; the caller stores it in the transaction that begins the call."""
-    prompt_bytes = len(request.canonical.encode("utf-8", "surrogatepass"))
     worst = pricing.worst_case(
-        model.id, prompt_bytes=prompt_bytes, max_tokens=request.body["max_tokens"], demo=model.demo
+        model.id, prompt_bytes=request.size, max_tokens=request.body["max_tokens"], demo=model.demo
     )
     return Reservation(new_id("r"), owner, call.message, call.conversation, call.id, worst, call.started)
 

@@ -29,6 +29,8 @@ READ_S: Final = 75
 """Pings keep a live stream going; 75 s without a byte is a dead one (TRUST C1)."""
 WRITE_S: Final = 60
 POOL_S: Final = 10
+LIST_S: Final = 10
+"""The list of models is small and free; who waits for it waits no longer."""
 MAX_BODY: Final = 32_000_000
 """The Messages API takes 32 MB at most; more is refused here, before it is uploaded (UP-07)."""
 DEMO_ORIGIN: Final = "http://demo.invalid"
@@ -155,13 +157,10 @@ class Claude:
         """Return all active and deprecated models as the API tells them, in its order. Raises as `stream`."""
         client = self._client(demo=demo)
         try:
-            return [model.to_dict(mode="json", warnings=False) for model in client.models.list(limit=1000)]
+            told = client.models.list(limit=1000, timeout=LIST_S)
+            return [model.to_dict(mode="json", warnings=False) for model in told]
         except Exception as error:
             raise in_words(error) from _harmless(error)
-
-    def check_key(self) -> int:
-        """Ask for the models, which is free, and return how many there are. Raises as `stream`."""
-        return len(self.list_models())
 
 
 class Stopper:
@@ -184,10 +183,6 @@ class Stopper:
             handle = self._handle
         if handle is not None:
             handle.abort()
-
-    def wait(self, seconds: float) -> bool:
-        """Sleep, but no longer than until the stop; tell whether it came."""
-        return self._event.wait(seconds)
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
@@ -305,13 +300,14 @@ def _status_error(error: anthropic.APIStatusError) -> UpstreamError:
     status = error.status_code if error.status_code != 200 else None
     told = error.api_message or ""
     kind = "malformed" if status is None and error.type is None else words.kind_of(error.type, status)
+    wait = _seconds(error.response.headers.get("retry-after"))
     return UpstreamError(
-        words.sentence(kind, error_code=error.error_code, told=told[:500]),
+        words.sentence(kind, error_code=error.error_code, told=told[:500], wait=wait if status == 429 else 0),
         kind=kind,
         http_status=status,
         request_id=error.request_id,
         error_code=error.error_code,
-        retry_after=_seconds(error.response.headers.get("retry-after")),
+        retry_after=wait,
         detail=told[:500],
     )
 

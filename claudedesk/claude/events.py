@@ -92,7 +92,7 @@ class Content:
 def _parsed(text: str, before: Any) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return before
 
 

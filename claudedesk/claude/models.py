@@ -27,7 +27,7 @@ class Source(Protocol):
 
 
 class Models:
-    """The known models. `demo_on()` says whether the offline demo is offered."""
+    """The known models. `demo_on()`: the offline demo is offered; `demo_first()`: it is the default."""
 
     def __init__(
         self,
@@ -36,12 +36,14 @@ class Models:
         *,
         demo_on: Callable[[], bool],
         demo_models: Callable[[], Sequence[Mapping[str, Any]]],
+        demo_first: Callable[[], bool] = lambda: False,
         clock: Clock | None = None,
     ) -> None:
         self._database = database
         self._source = source
         self._demo_on = demo_on
         self._demo_models = demo_models
+        self._demo_first = demo_first
         self._clock = clock or SystemClock()
         self._refreshing = threading.Lock()
 
@@ -87,7 +89,8 @@ class Models:
         by_id = {model.id: model for model in found}
         if wished in by_id:
             return by_id[wished]
-        real = [model for model in found if not model.demo]
+        real = [] if self._demo_first() else [model for model in found if not model.demo]
+        found = [model for model in found if model.demo or model in real]
         return choose(real, price) if real else next(iter(found), None)
 
 

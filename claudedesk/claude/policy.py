@@ -11,6 +11,7 @@ from claudedesk.types import Clock, SystemClock
 
 SPEND_CODES: Final = ("enforced_spend_limit_reached", "contract_spend_limit_reached")
 """`error_code` of a 429 that no waiting mends: a monthly cap is spent (TRUST UP-09)."""
+RAMP_CODE: Final = "ramp_limit_exceeded"
 SPEND_PREFIX: Final = "You have reached your specified"
 """How a 400 begins when the user's own limit in the Console is spent (UP-02); it carries no code."""
 
@@ -18,6 +19,8 @@ SPEND_PREFIX: Final = "You have reached your specified"
 def hopeless(error: UpstreamError) -> bool:
     """Tell whether every further call of this key would fail the same way until a date or a payment."""
     code = error.error_code or ""
+    if error.http_status == 429 and error.retry_after is None and code != RAMP_CODE:
+        return True  # a rate limit says when it frees; a spent cap does not (UP-09)
     return code in SPEND_CODES or code.startswith("contract_") or error.detail.startswith(SPEND_PREFIX)
 
 

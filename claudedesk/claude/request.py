@@ -28,6 +28,11 @@ class Request:
         return json.dumps(self.body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
     @property
+    def size(self) -> int:
+        """The body's bytes."""
+        return len(self.canonical.encode("utf-8", "surrogatepass"))
+
+    @property
     def digest(self) -> str:
         """The SHA-256 of the canonical body: the answer cache's key."""
         return hashlib.sha256(self.canonical.encode("utf-8", "surrogatepass")).hexdigest()
@@ -71,10 +76,19 @@ def turns(messages: Iterable[Message], model_id: str) -> list[dict[str, Any]]:
     for message in messages:
         if message.status == "refused":
             continue
-        content = [block for block in message.content if _fit(block, message, model_id)]
+        content = [_sendable(block) for block in message.content if _fit(block, message, model_id)]
         if any(block.get("type") not in _THINKING for block in content):
             found.append({"role": message.role, "content": content})
     return found
+
+
+def _sendable(block: Block) -> Block:
+    """Return the block as it came, but for lone surrogates in a text, which no request can carry."""
+    text = block.get("text")
+    if not isinstance(text, str) or text.isascii():
+        return block
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return block if whole == text else {**block, "text": whole}
 
 
 def _fit(block: Block, message: Message, model_id: str) -> bool:

@@ -19,6 +19,10 @@ _BY_TYPE: Final = {
     "overloaded_error": "Claude is overloaded. Retry in a moment.",
     "conflict_error": "Claude was asked twice at once. Retry.",
 }
+NO_END: Final = (
+    "Claude takes no further calls with this key and does not say until when; a spent monthly cap is the usual reason."
+    " Retry asks again."
+)
 _BY_STATUS: Final = {
     401: "authentication_error",
     402: "billing_error",
@@ -58,8 +62,18 @@ def kind_of(error_type: str | None, http_status: int | None) -> str:
     return _BY_STATUS.get(http_status, "api_error" if http_status >= 500 else "invalid_request_error")
 
 
-def sentence(kind: str, *, error_code: str | None = None, told: str = "", now: datetime | None = None) -> str:
-    """Return the sentence for a case; `told` is the API's own message, quoted where it says what is wrong."""
+def sentence(
+    kind: str,
+    *,
+    error_code: str | None = None,
+    told: str = "",
+    wait: float | None = None,
+    now: datetime | None = None,
+) -> str:
+    """Return the sentence for a case.
+
+    `told` is the API's own message, quoted where it says what is wrong; `wait` its `retry-after` in seconds.
+    """
     code = error_code or ""
     if code.endswith("spend_limit_reached"):
         until = month_end(now or datetime.now(UTC)).strftime("%-d %B %Y" if _has_dash() else "%d %B %Y")
@@ -68,6 +82,8 @@ def sentence(kind: str, *, error_code: str | None = None, told: str = "", now: d
         return f"Your own spend limit in the Console is reached. Claude said: “{told}”"
     if code == "ramp_limit_exceeded":
         return "Your use has grown faster than your account's limit allows. Wait a little, then retry."
+    if kind == "rate_limit_error" and wait is None:
+        return NO_END
     if kind in _BY_TYPE:
         return _BY_TYPE[kind]
     if kind in OURS:

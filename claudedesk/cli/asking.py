@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any
 
 import click
 
@@ -16,8 +16,6 @@ from claudedesk.desk import Desk
 from claudedesk.desktop.instance import Running
 from claudedesk.replies.ask import Asked
 from claudedesk.replies.ask import ask as ask_here
-
-BUDGET_KINDS: Final = ("budget",)
 
 
 @click.command()
@@ -46,7 +44,7 @@ def ask(
     with app_or_desk(config) as engine:
         end = _print(_rows(engine, asked), quiet=as_json)
     if as_json:
-        click.echo(json.dumps(end, ensure_ascii=False))
+        click.echo(json.dumps(end))
     elif end["status"] != "complete":
         told = (end.get("error") or {}).get("message") or ""
         click.echo(f"claudedesk: this reply is {end['status']}. {told}".strip(), err=True)
@@ -79,7 +77,7 @@ def _print(rows: Iterator[dict[str, Any]], *, quiet: bool) -> dict[str, Any]:
 def _code(end: dict[str, Any]) -> int:
     if end.get("status") == "complete":
         return 0
-    return 4 if (end.get("error") or {}).get("kind") in BUDGET_KINDS else 1
+    return 1
 
 
 COMMANDS = (ask,)

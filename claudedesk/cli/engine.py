@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +11,7 @@ from claudedesk import logs
 from claudedesk.config import Config
 from claudedesk.desk import Desk
 from claudedesk.desktop import instance
+from claudedesk.errors import BadInput
 from claudedesk.store.database import Database
 
 
@@ -21,6 +24,10 @@ def app_or_desk(config: Config) -> Iterator[instance.Running | Desk]:
     config.paths.make()
     running = instance.find_running(config.paths)
     if running is not None:
+        if config.demo:
+            raise BadInput(
+                "--demo says nothing to an app that runs already. End it first, or pick the demo's model."
+            )
         yield running
         return
     undo = logs.setup(config.paths, config.log_level, stream=False)
@@ -29,6 +36,8 @@ def app_or_desk(config: Config) -> Iterator[instance.Running | Desk]:
 
     desk: Desk = create_app(config).extensions[EXTENSION]
     try:
+        with contextlib.suppress(ValueError):  # not in the main thread
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         desk.replies.recover()
         yield desk
     finally:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import secrets
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +17,8 @@ from claudedesk.cli.engine import app_or_desk, database
 from claudedesk.config import CORE_SETTINGS, Config
 from claudedesk.desktop.instance import Running
 from claudedesk.errors import BadInput, NotFound
-from claudedesk.types import Model, Setting
+from claudedesk.replies.ask import model_row
+from claudedesk.types import Setting
 
 
 @click.command()
@@ -26,42 +29,17 @@ def models(config: Config, as_json: bool, refresh: bool) -> None:
     """List the models that can be asked."""
     with app_or_desk(config) as engine:
         if isinstance(engine, Running):
-            if refresh:
-                engine.post("/instance/models", {})
-            found = _stored_models(config)
+            found = list(engine.post("/instance/models", {"refresh": refresh})["models"])
         else:
-            told = engine.models
-            if refresh or (not told.fetched() and engine.claude.has_key):
-                told.refresh()
-            found = told.all()
+            found = [model_row(model) for model in engine.models_known(refresh=refresh)]
     if as_json:
-        click.echo(json.dumps([_model_row(model) for model in found], indent=2))
+        click.echo(json.dumps(found, indent=2))
         return
-    for model in found:
-        note = f"  ({model.lifecycle})" if model.lifecycle != "active" else ""
-        click.echo(f"{model.id:<36} {model.name}{note}")
+    for row in found:
+        note = f"  ({row['lifecycle']})" if row["lifecycle"] != "active" else ""
+        click.echo(f"{row['id']:<36} {row['name']}{note}")
     if not found:
         click.echo("No models are known yet. Set a key, then run `claudedesk models --refresh`.", err=True)
-
-
-def _stored_models(config: Config) -> list[Model]:
-    from claudedesk.claude.models import parse
-    from claudedesk.store import values
-
-    with database(config) as opened, opened.read() as tx:
-        return [parse(raw) for raw in values.models(tx, config.api_url)[0]]
-
-
-def _model_row(model: Model) -> dict[str, Any]:
-    return {
-        "id": model.id,
-        "name": model.name,
-        "lifecycle": model.lifecycle,
-        "retires_at": model.retires,
-        "max_input_tokens": model.max_input_tokens,
-        "max_tokens": model.max_tokens,
-        "demo": model.demo,
-    }
 
 
 @click.group(invoke_without_command=True)
@@ -142,7 +120,7 @@ def search(config: Config, text: str, limit: int, as_json: bool) -> None:
         for hit in hits
     ]
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False))
+        click.echo(json.dumps(rows))
         return
     for row, hit in zip(rows, hits, strict=True):
         click.echo(f"{row['created'][:10]}  {row['title']}  ({row['conversation']})")
@@ -187,14 +165,15 @@ def _write(pieces: Iterable[str], out: Path | None) -> None:
         for piece in pieces:
             click.echo(piece, nl=False)
         return
-    part = out.with_name(f".{out.name}.part")
+    part = out.with_name(f".claudedesk-{secrets.token_hex(8)}.part")
     try:
         with open(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             for piece in pieces:
                 file.write(piece.encode("utf-8", "replace").decode())
         os.replace(part, out)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         raise BadInput(f"{out} cannot be written: {error.strerror or error}.") from error
     click.echo(f"Written to {out}.", err=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import threading
 from collections.abc import Callable
@@ -32,12 +33,19 @@ from claudedesk.web.session import Door, door_of
 def serve(config: Config, port: int, url_file: Path | None) -> None:
     """Run without opening anything; print one line with the address and stay."""
 
-    def ready(url: str, _door: Door) -> None:
+    def show(url: str) -> None:
         if url_file is not None:
             _write_private(url_file, url + "\n")
         click.echo(f"claudedesk: {url}")
 
-    _run(config, port=port, role="serve", ready=ready)
+    def ready(url: str, _door: Door) -> None:
+        show(url)
+
+    def again(running: instance.Running) -> None:
+        # Whoever starts us waits for an address; the running app has one, too.
+        show(str(running.post("/instance/open", {})["url"]))
+
+    _run(config, port=port, ready=ready, again=again)
 
 
 @click.command("open")
@@ -51,8 +59,8 @@ def open_(config: Config) -> None:
     _open_running(config, running)
 
 
-def start(config: Config, *, browser: bool) -> None:
-    """Open the app in the browser and stay until it is ended; raise the one that runs already."""
+def start(config: Config) -> None:
+    """Open the app in the browser and stay until it is ended; open the one that runs already."""
 
     def ready(url: str, door: Door) -> None:
         click.echo("claudedesk opens in your browser. Press Ctrl+C here to end it.", err=True)
@@ -63,7 +71,7 @@ def start(config: Config, *, browser: bool) -> None:
             daemon=True,
         ).start()
 
-    _run(config, port=0, role="serve", ready=ready)
+    _run(config, port=0, ready=ready, again=lambda running: _open_running(config, running))
 
 
 def _open_own(config: Config, mint: Callable[[], str], door: Door) -> None:
@@ -83,13 +91,19 @@ def _open_running(config: Config, running: instance.Running) -> None:
         click.echo(f"claudedesk: {running.post('/instance/open', {})['url']}")
 
 
-def _run(config: Config, *, port: int, role: instance.Role, ready: Callable[[str, Door], None]) -> None:
+def _run(
+    config: Config,
+    *,
+    port: int,
+    ready: Callable[[str, Door], None],
+    again: Callable[[instance.Running], None],
+) -> None:
     """Serve until a signal or Ctrl+C; then save every partial and leave nothing running."""
     config.paths.make()
     claimed = instance.claim_or_find(config.paths)
     if isinstance(claimed, instance.Running):
-        click.echo("claudedesk runs already; opening it.", err=True)
-        _open_running(config, claimed)
+        click.echo("claudedesk runs already.", err=True)
+        again(claimed)
         return
     from claudedesk.app import create_app
 
@@ -101,7 +115,7 @@ def _run(config: Config, *, port: int, role: instance.Role, ready: Callable[[str
         try:
             bound = server.start()
             door = door_of(app)
-            claimed.announce(bound, door.instance_secret, role)
+            claimed.announce(bound, door.instance_secret, "serve")
             _on_signals(server)
             ready(door.url(bound), door)
             desk.begin()
@@ -130,8 +144,10 @@ def _on_signals(server: Server) -> None:
 
 def _write_private(path: Path, text: str) -> None:
     try:
-        with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        part = path.with_name(f".{secrets.token_hex(8)}.part")
+        with open(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             file.write(text)
+        os.replace(part, path)
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {error.strerror or error}.") from error
 

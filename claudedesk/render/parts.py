@@ -49,7 +49,9 @@ def part_html(index: int, block: Mapping[str, Any], message: str = "") -> str:
     kind = str(block.get("type", "unknown"))
     before, after = frame(index, kind)
     if kind in TEXT_KINDS:
-        inner = "".join(piece.html for piece in render_blocks(block.get(kind) or "", footnotes(message, index)))
+        inner = "".join(
+            piece.html for piece in render_blocks(block.get(kind) or "", footnotes(message, index))
+        )
     else:
         inner = note(block)
     return before + inner + after

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from claudedesk import wording
+from claudedesk.errors import NotFound
 from claudedesk.replies.service import Replies
-from claudedesk.store import usage
-from claudedesk.types import Call, Message, new_id
+from claudedesk.store import conversations, usage
+from claudedesk.types import Call, Message, Model, new_id
 
 POLL_S: Final = 0.03
 
@@ -31,6 +32,10 @@ def ask(replies: Replies, asked: Asked) -> Iterator[dict[str, Any]]:
     Whoever lets go of the iterator early has the reply stopped: nobody would read what it costs.
     Raises what `Replies.start` raises.
     """
+    if asked.conversation is not None:
+        with replies.engine.database.read() as tx:
+            if conversations.get(tx, asked.conversation) is None:
+                raise NotFound(f"There is no conversation {asked.conversation}.")
     started = replies.start(
         asked.conversation or new_id("c"),
         asked.text,
@@ -49,7 +54,10 @@ def ask(replies: Replies, asked: Asked) -> Iterator[dict[str, Any]]:
             told += len(pieces)
             yield {"text": "".join(pieces)} if pieces else {}
         ended = True
-        yield {"end": outcome(replies, started.reply)}
+        end = outcome(replies, started.reply)
+        if live is None:
+            yield {"text": end["text"]}  # it was over before we could look on
+        yield {"end": end}
     finally:
         if not ended:
             replies.stop(started.reply)
@@ -80,6 +88,19 @@ def as_json(message: Message, call: Call | None) -> dict[str, Any]:
         "request_id": call.request_id if call else None,
     }
     return found | ({"error": dict(message.error)} if message.error else {})
+
+
+def model_row(model: Model) -> dict[str, Any]:
+    """Return a model as `claudedesk models --json` lists it."""
+    return {
+        "id": model.id,
+        "name": model.name,
+        "lifecycle": model.lifecycle,
+        "retires_at": model.retires,
+        "max_input_tokens": model.max_input_tokens,
+        "max_tokens": model.max_tokens,
+        "demo": model.demo,
+    }
 
 
 def _usage(call: Call | None) -> Mapping[str, int] | None:

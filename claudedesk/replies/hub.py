@@ -5,6 +5,7 @@ With no watcher nothing is rendered; a newcomer gets a snapshot, rendered once o
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -17,6 +18,7 @@ MAX_STREAMS: Final = 24
 MAX_QUEUE: Final = 5_000
 """A window that takes nothing for so long is let go; it comes back with a snapshot."""
 
+log = logging.getLogger(__name__)
 Told = tuple[str, dict[str, Any]]
 
 
@@ -79,7 +81,7 @@ class Hub:
             return list(self._live.values())
 
     def watch(self, conversation: str | None) -> Watcher:
-        """Add a watcher, with a snapshot of each running reply of its conversation; beyond the limit the oldest ends."""
+        """Add a watcher, with a snapshot of each running reply it may see; beyond the limit the oldest ends."""
         watcher = Watcher(conversation)
         with self._lock:
             self._watchers.append(watcher)
@@ -151,12 +153,19 @@ class Hub:
 
     def done(self, live: LiveReply, data: dict[str, Any]) -> None:
         """Show the end of a reply, after it is in the store."""
-        with live.lock:
-            ops = live.finish() if self.watchers(live.conversation) else []
-            with self._lock:
-                self._live.pop(live.id, None)
-            live.ended.set()
-            self._tell_seen(live, "done", {"reply": live.id, "ops": ops, **data})
+        try:
+            with live.lock:
+                ops = live.finish() if self.watchers(live.conversation) else []
+                self.drop(live)
+                self._tell_seen(live, "done", {"reply": live.id, "ops": ops, **data})
+        finally:
+            self.drop(live)
+
+    def drop(self, live: LiveReply) -> None:
+        """Let a reply go; who waits for it waits no longer."""
+        with self._lock:
+            self._live.pop(live.id, None)
+        live.ended.set()
 
     def close(self) -> None:
         """End all streams and the painter."""
@@ -193,7 +202,11 @@ class Hub:
                         return
                     continue
             for live in due:
-                self._paint(live)
+                try:
+                    self._paint(live)
+                except Exception:
+                    live.dirty = False
+                    log.exception("a running reply could not be painted")
 
     def _watched(self) -> list[LiveReply]:
         conversations = {watcher.conversation for watcher in self._watchers}

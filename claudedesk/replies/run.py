@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -17,7 +17,15 @@ from claudedesk.claude.events import usage_of
 from claudedesk.claude.models import Models
 from claudedesk.claude.policy import Breaker
 from claudedesk.claude.request import Request
-from claudedesk.errors import BadInput, ClaudeDeskError, StoreError, UpstreamError
+from claudedesk.errors import (
+    BadInput,
+    ClaudeDeskError,
+    StoreBusy,
+    StoreError,
+    StoreFull,
+    StoreReadOnly,
+    UpstreamError,
+)
 from claudedesk.replies.hub import Hub
 from claudedesk.replies.journal import Journal
 from claudedesk.replies.live import LiveReply, Phase
@@ -30,7 +38,9 @@ MAX_RUNNING: Final = 32
 """About 60 replies at 50 tokens/s is where one process ends (PERFORMANCE §2)."""
 POLL_S: Final = 0.05
 STORE_RETRY_S: Final = 1.0
-CUT_KINDS: Final = frozenset(("silent", "stream_cut", "malformed", "timeout"))
+STORE_TRIES: Final = 30
+"""For a refusal that is neither a full nor a busy nor a read-only store, and so may never pass."""
+CUT_KINDS: Final = frozenset(("silent", "stream_cut", "malformed", "timeout", "interrupted"))
 INTERRUPTED: Final = "claudedesk was closed while this reply was being written."
 log = logging.getLogger(__name__)
 
@@ -82,7 +92,7 @@ class Run:
         live: LiveReply,
         slots: threading.Semaphore,
         *,
-        before: LiveReply | None = None,
+        before: Sequence[LiveReply] = (),
         fresh: bool = False,
         probe: bool = False,
         answers: bool = True,
@@ -90,7 +100,7 @@ class Run:
         self.stopper = Stopper()
         self._engine = engine
         self._reply = reply
-        self._live = live
+        self.live = self._live = live
         self._slots = slots
         self._before = before
         self._fresh = fresh
@@ -101,7 +111,8 @@ class Run:
 
     def interrupt(self) -> None:
         """End because the app ends: a reply that is being written is cut, one that still waits is left waiting."""
-        self._interrupted = True
+        # A stop that the user asked for before stays one.
+        self._interrupted = self._interrupted or not self.stopper.stopped
         self.stopper.stop()
 
     def __call__(self) -> None:
@@ -116,14 +127,20 @@ class Run:
                 ClaudeDeskError("Something in claudedesk went wrong. Your message is kept; retry.")
             )
         if self._interrupted and self._began is None and not self._live.content.words():
-            self._live.ended.set()
+            self._engine.hub.drop(self._live)
             return
-        self._store(end)
+        try:
+            self._store(end)
+        except Exception:
+            # The row stays as the journal left it and is mended at the next start; nobody may wait for it here.
+            log.exception("a reply's end could not be stored")
+            self._engine.hub.drop(self._live)
 
     def _wait_and_answer(self) -> End:
-        while self._before is not None and not self._before.ended.wait(POLL_S):
-            if self.stopper.stopped:
-                return End("stopped")
+        for earlier in self._before:
+            while not earlier.ended.wait(POLL_S):
+                if self.stopper.stopped:
+                    return End("stopped")
         while not self._slots.acquire(timeout=POLL_S):
             if self.stopper.stopped:
                 return End("stopped")
@@ -150,11 +167,12 @@ class Run:
         with engine.database.read() as tx:
             conversation = conversations.get(tx, self._reply.conversation)
             messages = conversations.branch(tx, self._reply.parent)
-        model = engine.models.get(self._reply.model)
+        model = engine.models.get(self._reply.model) if self._reply.model else self._first_model()
         if conversation is None or model is None:
             raise BadInput(
                 "The model of this conversation is not available any more. Pick another and retry."
             )
+        self._reply = replace(self._reply, model=model.id, demo=model.demo)
         asked = request.build(
             messages,
             model=model,
@@ -163,6 +181,12 @@ class Run:
             thinking=engine.settings.get("reply.thinking"),
         )
         return model, asked
+
+    def _first_model(self) -> Model | None:
+        """Choose a model when none was known at the send: the list is asked for here, where nobody waits."""
+        models = self._engine.models
+        models.refresh()
+        return models.default(self._engine.settings.get("model.default"), pricing.output_rate)
 
     def _from_cache(self, found: Answer) -> End:
         for index, block in enumerate(found.content):
@@ -199,7 +223,7 @@ class Run:
         call = Call(new_id("k"), reply.id, reply.conversation, "reply", model.id, 1, now, demo=model.demo)
         held = budget.reservation(asked, model=model, call=call, owner=engine.owner)
         with engine.database.write() as tx:
-            if not conversations.mark(tx, reply.id, "streaming", owner=engine.owner, started=now):
+            if not conversations.mark(tx, reply, "streaming", owner=engine.owner, started=now):
                 raise BadInput("This reply has ended already.")
             usage.reserve(tx, held)
         self._began = call
@@ -260,9 +284,7 @@ class Run:
         if call.outcome != "complete":
             sent = call.first_event is not None or status == "stopped" or _kind(error) in CUT_KINDS
             refused = isinstance(error, UpstreamError) and error.http_status is not None
-            guess = (
-                budget.estimate(len(asked.canonical), _all_text(content)) if sent and not refused else None
-            )
+            guess = budget.estimate(asked.size, _all_text(content)) if sent and not refused else None
             if told is None:
                 told, estimated = guess, guess is not None
             elif guess is not None and guess.output > told.output:
@@ -307,19 +329,26 @@ class Run:
 
     def _store(self, end: End) -> None:
         """Store the end, and again every second while the store cannot: the answer stays in memory meanwhile."""
-        stored, conversation = False, None
-        while not stored:
-            try:
-                conversation, stored = self._store_once(end), True
-            except StoreError as error:
-                log.warning("a reply's end could not be stored: %s", error.user_message)
-                told = f"{error.user_message} The answer is kept in memory and saved as soon as it can be."
-                self._engine.hub.phase(self._live, Phase("streaming", told))
-                time.sleep(STORE_RETRY_S)
+        conversation = self._stored(end)
         self._engine.hub.done(self._live, {"status": end.status})
         self._engine.hub.tell("conversation", {"id": self._reply.conversation})
         if conversation is not None:
             self._engine.saved(conversation)
+
+    def _stored(self, end: End) -> Conversation | None:
+        tries = 0
+        while True:
+            try:
+                return self._store_once(end)
+            except StoreError as error:
+                passing = isinstance(error, StoreBusy | StoreFull | StoreReadOnly)
+                tries += not passing
+                if tries > STORE_TRIES:
+                    raise
+                log.warning("a reply's end could not be stored: %s", error.user_message)
+                told = f"{error.user_message} The answer is kept in memory and saved as soon as it can be."
+                self._engine.hub.phase(self._live, Phase("streaming", told))
+                time.sleep(STORE_RETRY_S)
 
     def _store_once(self, end: End) -> Conversation | None:
         engine, reply, live = self._engine, self._reply, self._live
@@ -329,6 +358,7 @@ class Run:
             ended = conversations.finish(
                 tx,
                 reply.id,
+                owner=engine.owner,
                 status=end.status,
                 content=content,
                 model=reply.model,

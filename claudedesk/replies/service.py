@@ -21,6 +21,7 @@ from claudedesk.types import Call, Conversation, Message, Model, new_id
 
 LONGEST_TEXT: Final = 10_000_000
 """Characters of one message; the API takes 32 MB in all."""
+LONGEST_INSTRUCTIONS: Final = 100_000
 _ID: Final = re.compile(r"[a-z]_[0-9a-z]{22}")
 _CLIENT_ID: Final = re.compile(r"[0-9A-Za-z_-]{8,80}")
 QUEUED: Final = Phase("queued", "Queued")
@@ -45,8 +46,11 @@ class Replies:
         self._alive = alive
         self._slots = threading.Semaphore(MAX_RUNNING)
         self._lock = threading.Lock()
+        # Commits and the queue of a conversation must have one order.
+        self._ordered = threading.Lock()
         self._runs: dict[str, Run] = {}
         self._closing = False
+        self.closed = threading.Event()
 
     def start(
         self,
@@ -62,23 +66,25 @@ class Replies:
 
         Raises BadInput, NoKey or StoreError; nothing is stored then.
         """
-        text = clean_text(text)
+        text, instructions = clean_text(text), clean_instructions(instructions)
         _check_ids(conversation, client_id)
         again = self._again(client_id, conversation)
         if again:
             return again
         chosen = self._choose(conversation, model)
-        with self.engine.database.write() as tx:
-            twin = conversations.by_client_id(tx, client_id)
-            if twin is not None:
-                return _started(tx, twin)
-            kept = self._conversation(tx, conversation, text, chosen, instructions)
-            asked = self._add_prompt(tx, kept, text, client_id)
-            reply = self._add_reply(tx, kept, asked.id, chosen)
-            conversations.touch(tx, kept.id, leaf=reply.id, now=reply.created)
-            values.set_draft(tx, kept.id, "", now=reply.created)
+        with self._ordered:
+            with self.engine.database.write() as tx:
+                twin = conversations.by_client_id(tx, client_id)
+                if twin is not None:
+                    return _started(tx, twin)
+                kept = self._conversation(tx, conversation, text, chosen, instructions)
+                asked = self._add_prompt(tx, kept, text, client_id)
+                reply = self._add_reply(tx, kept, asked.id, chosen)
+                conversations.touch(tx, kept.id, leaf=reply.id, now=reply.created)
+                values.set_draft(tx, kept.id, "", now=reply.created)
+            run = self._admit(reply, answers=answers)
         self._announce(kept, after=asked.parent, ids=[asked.id, reply.id])
-        self._launch(reply, answers=answers)
+        self._begin(run, reply.id)
         return Started(kept.id, asked.id, reply.id, kept.title)
 
     def retry(self, reply: str, client_id: str, *, fresh: bool = False, model: str | None = None) -> Started:
@@ -91,32 +97,36 @@ class Replies:
         again = self._again(client_id, old.conversation)
         if again:
             return again
-        chosen = self._choose(old.conversation, model or old.model, gone_is_fine=model is None)
-        with self.engine.database.write() as tx:
-            twin = conversations.by_client_id(tx, client_id)
-            if twin is not None:
-                return _started(tx, twin)
-            kept = _need(conversations.get(tx, old.conversation))
-            new = self._add_reply(tx, kept, old.parent, chosen, client_id=client_id)
-            conversations.touch(tx, kept.id, leaf=new.id, now=new.created)
+        chosen = self._choose(old.conversation, model or old.model)
+        with self._ordered:
+            with self.engine.database.write() as tx:
+                twin = conversations.by_client_id(tx, client_id)
+                if twin is not None:
+                    return _started(tx, twin)
+                kept = _need(conversations.get(tx, old.conversation))
+                new = self._add_reply(tx, kept, old.parent, chosen, client_id=client_id)
+                conversations.touch(tx, kept.id, leaf=new.id, now=new.created)
+            run = self._admit(new, fresh=fresh or old.status == "complete", probe=True)
         self._announce(kept, after=old.parent, ids=[new.id])
-        self._launch(new, fresh=fresh or old.status == "complete", probe=True)
+        self._begin(run, new.id)
         return Started(kept.id, old.parent, new.id, kept.title)
 
     def resume(self, reply: str) -> None:
         """Run a reply that a restart left queued or waiting. Raises NotFound or BadInput."""
-        with self.engine.database.write() as tx:
-            waiting = _need(conversations.message(tx, reply))
+        with self._ordered:
             if self.engine.hub.live(reply):
                 return
-            if waiting.status not in ("queued", "waiting"):
-                raise BadInput("This reply is not waiting.")
-            if waiting.owner != self.engine.owner:
-                if waiting.owner and self._alive(waiting.owner):
-                    raise BadInput("Another running claudedesk works on this reply.")
-                if not conversations.claim(tx, waiting, self.engine.owner):
-                    raise BadInput("Somebody else has just taken this reply.")
-        self._launch(replace(waiting, owner=self.engine.owner))
+            with self.engine.database.write() as tx:
+                waiting = _need(conversations.message(tx, reply))
+                if waiting.status not in ("queued", "waiting"):
+                    raise BadInput("This reply is not waiting.")
+                if waiting.owner != self.engine.owner:
+                    if waiting.owner and self._alive(waiting.owner):
+                        raise BadInput("Another running claudedesk works on this reply.")
+                    if not conversations.claim(tx, waiting, self.engine.owner):
+                        raise BadInput("Somebody else has just taken this reply.")
+            run = self._admit(replace(waiting, owner=self.engine.owner))
+        self._begin(run, reply)
 
     def stop(self, reply: str) -> bool:
         """Stop a reply, running or paused; False when it has ended already. Raises NotFound."""
@@ -131,11 +141,16 @@ class Replies:
                 found.owner and found.owner != self.engine.owner and self._alive(found.owner)
             ):
                 return False
-            stopped = _finish(tx, found, "stopped", found.content, now=self.engine.clock.now())
-        self.engine.hub.tell(
-            "turns", {"conversation": found.conversation, "after": found.parent, "ids": [reply]}
-        )
-        return stopped
+            if found.status == "streaming":
+                self._mend(tx, [found])
+            else:
+                _finish(tx, found, "stopped", found.content, now=self.engine.clock.now())
+        self._show(found)
+        return True
+
+    def _show(self, changed: Message) -> None:
+        data = {"conversation": changed.conversation, "after": changed.parent, "ids": [changed.id]}
+        self.engine.hub.tell("turns", data, changed.conversation)
 
     def wait(self, reply: str, timeout: float | None = None) -> Message:
         """Wait for a reply's end and return it as stored."""
@@ -151,39 +166,59 @@ class Replies:
             found = _need(conversations.message(tx, message))
             leaf = conversations.newest_leaf(tx, message)
             conversations.change(tx, found.conversation, {"leaf": leaf})
+            branch = [m.id for m in conversations.branch(tx, leaf)]
+        data = {
+            "conversation": found.conversation,
+            "after": found.parent,
+            "ids": branch[branch.index(message) :],
+        }
+        self.engine.hub.tell("turns", data, found.conversation)
         return found
 
     def recover(self) -> int:
         """Mend what dead owners left: `streaming` → `truncated` with its text; queued ones stay, paused. Count them."""
         with self.engine.database.read() as tx:
-            orphans = [m for m in conversations.open_replies(tx) if not (m.owner and self._alive(m.owner))]
-            held = [r for r in usage.reservations(tx) if not self._alive(r.owner)]
-        if not orphans and not held:
-            return 0
+            if not self._orphans(tx) and not self._held(tx):
+                return 0
         with self.engine.database.write() as tx:
-            cut = {
-                orphan.id: self._truncate(tx, orphan) for orphan in orphans if orphan.status == "streaming"
-            }
-            for reservation in held:
-                self._settle(tx, reservation, cut.get(reservation.message or "", Content()))
-        return sum(orphan.status == "streaming" for orphan in orphans)
+            # Looked at again: another process may have been quicker, or an owner has just ended in good order.
+            orphans = self._orphans(tx)
+            self._mend(tx, orphans)
+            for reservation in self._held(tx):
+                self._settle(tx, reservation, Content())
+        for orphan in orphans:
+            self._show(orphan)
+        return len(orphans)
 
-    def running(self) -> list[str]:
-        """Return the replies that run in this process."""
-        with self._lock:
-            return list(self._runs)
+    def _orphans(self, tx: Tx) -> list[Message]:
+        found = conversations.open_replies(tx)
+        return [m for m in found if m.status == "streaming" and not (m.owner and self._alive(m.owner))]
+
+    def _held(self, tx: Tx) -> list[usage.Reservation]:
+        return [held for held in usage.reservations(tx) if not self._alive(held.owner)]
+
+    def _mend(self, tx: Tx, orphans: list[Message]) -> None:
+        """Fold what the journal holds of replies whose owner died, and settle their calls."""
+        cut = {orphan.id: self._truncate(tx, orphan) for orphan in orphans}
+        for held in usage.reservations(tx):
+            if held.message in cut:
+                self._settle(tx, held, cut[held.message])
 
     def close(self, timeout: float = 2.0) -> None:
         """Stop every run, save every partial, end the threads; within `timeout` seconds or so."""
         with self._lock:
             self._closing = True
+            self.closed.set()
             runs = list(self._runs.values())
         for run in runs:
             run.interrupt()
         deadline = time.monotonic() + timeout
         for live in self.engine.hub.all_live():
             live.ended.wait(max(0.05, deadline - time.monotonic()))
-        self.engine.journal.close()
+        # A store that another process holds must not hold up the end: what it refuses is in the journal already.
+        last = threading.Thread(target=self.engine.journal.close, name="journal-close", daemon=True)
+        last.start()
+        last.join(max(0.5, deadline - time.monotonic()))
         self.engine.hub.close()
 
     def _again(self, client_id: str, conversation: str) -> Started | None:
@@ -193,32 +228,36 @@ class Replies:
                 raise BadInput("This message was already sent in another conversation.")
             return _started(tx, twin) if twin else None
 
-    def _choose(self, conversation: str, wished: str | None, *, gone_is_fine: bool = False) -> Model:
+    def _choose(self, conversation: str, wished: str | None) -> Model | None:
+        """Return the model to ask, or None when no list of models has come yet: the run then asks for it.
+
+        Never another than the one that was wished for (UP-06).
+        """
         engine = self.engine
-        if not engine.claude.has_key and not engine.models.all():
-            raise NoKey("There is no API key yet. Add one in Settings, or try the offline demo.")
+        known = engine.models.all()
+        if not known:
+            if not engine.claude.has_key:
+                raise NoKey("There is no API key yet. Add one in Settings, or try the offline demo.")
+            return None
         with engine.database.read() as tx:
             kept = conversations.get(tx, conversation)
         name = wished or (kept.model if kept else None)
-        found = engine.models.get(name)
-        if found is None and engine.claude.has_key and not any(not m.demo for m in engine.models.all()):
-            engine.models.refresh()
-            found = engine.models.get(name)
-        if found is None and name and not gone_is_fine:
-            raise BadInput(f"The model {name} is not available. Pick another one; your text is kept.")
-        found = found or engine.models.default(engine.settings.get("model.default"), pricing.output_rate)
-        if found is None:
-            raise BadInput("No model is known yet. Check the key in Settings, or go online once.")
-        if not found.demo and not engine.claude.has_key:
+        if name:
+            found = next((model for model in known if model.id == name), None)
+            if found is None:
+                raise BadInput(f"The model {name} is not available. Pick another one; your text is kept.")
+        else:
+            found = engine.models.default(engine.settings.get("model.default"), pricing.output_rate)
+        if found is not None and not found.demo and not engine.claude.has_key:
             raise NoKey("There is no API key any more. Add one in Settings; your text is kept.")
         return found
 
     def _conversation(
-        self, tx: Tx, name: str, text: str, model: Model, instructions: str | None
+        self, tx: Tx, name: str, text: str, model: Model | None, instructions: str | None
     ) -> Conversation:
         kept = conversations.get(tx, name)
         if kept is not None:
-            changed: dict[str, Any] = {"model": model.id} if kept.model != model.id else {}
+            changed: dict[str, Any] = {"model": model.id} if model and kept.model != model.id else {}
             if instructions is not None and instructions != kept.instructions:
                 changed["instructions"] = instructions
             if changed:
@@ -226,9 +265,8 @@ class Replies:
             return replace(kept, **changed)
         now = self.engine.clock.now()
         words = self.engine.settings.get("chat.instructions") if instructions is None else instructions
-        kept = Conversation(
-            name, title_of(text), "auto", words or None, model.id, None, model.demo, 0, now, now
-        )
+        chosen, demo = (model.id, model.demo) if model else (None, False)
+        kept = Conversation(name, title_of(text), "auto", words or None, chosen, None, demo, 0, now, now)
         conversations.add(tx, kept)
         return kept
 
@@ -251,7 +289,7 @@ class Replies:
         return replace(asked, seq=seq)
 
     def _add_reply(
-        self, tx: Tx, kept: Conversation, parent: str, model: Model, client_id: str | None = None
+        self, tx: Tx, kept: Conversation, parent: str, model: Model | None, client_id: str | None = None
     ) -> Message:
         reply = Message(
             0,
@@ -262,9 +300,9 @@ class Replies:
             (),
             "queued",
             client_id=client_id,
-            model=model.id,
+            model=model.id if model else None,
             owner=self.engine.owner,
-            demo=model.demo,
+            demo=bool(model and model.demo),
             created=self.engine.clock.now(),
         )
         return replace(reply, seq=conversations.add_message(tx, reply))
@@ -274,21 +312,25 @@ class Replies:
         self.engine.hub.tell("conversation", {"id": kept.id})
         self.engine.saved(kept)
 
-    def _launch(
+    def _admit(
         self, reply: Message, *, fresh: bool = False, probe: bool = False, answers: bool = True
-    ) -> None:
+    ) -> Run:
+        """Put a reply into its conversation's queue, behind all that run or wait there: one in flight each."""
         engine = self.engine
+        before = [live for live in engine.hub.all_live() if live.conversation == reply.conversation]
         live = LiveReply(reply.id, reply.conversation, QUEUED)
-        before = self._before(reply)
-        engine.hub.begin(live)
-        engine.hub.introduce(live)
-        engine.journal.wake()
         run = Run(engine, reply, live, self._slots, before=before, fresh=fresh, probe=probe, answers=answers)
+        engine.hub.begin(live)
         with self._lock:
             self._runs[reply.id] = run
             if self._closing:
                 run.interrupt()
-        threading.Thread(target=self._run, args=(run, reply.id), name=f"run-{reply.id}", daemon=True).start()
+        return run
+
+    def _begin(self, run: Run, reply: str) -> None:
+        self.engine.hub.introduce(run.live)
+        self.engine.journal.wake()
+        threading.Thread(target=self._run, args=(run, reply), name=f"run-{reply}", daemon=True).start()
 
     def _run(self, run: Run, reply: str) -> None:
         try:
@@ -296,11 +338,6 @@ class Replies:
         finally:
             with self._lock:
                 self._runs.pop(reply, None)
-
-    def _before(self, reply: Message) -> LiveReply | None:
-        """Return the running reply that this one must wait for: one in flight for each conversation."""
-        others = [live for live in self.engine.hub.all_live() if live.conversation == reply.conversation]
-        return others[-1] if others else None
 
     def _truncate(self, tx: Tx, orphan: Message) -> Content:
         content = fold(journal.read(tx, orphan.id))
@@ -353,9 +390,24 @@ def clean_text(text: str) -> str:
     return clean
 
 
-def _check_ids(conversation: str, client_id: str) -> None:
-    if not _ID.fullmatch(conversation):
+def clean_instructions(text: str | None) -> str | None:
+    """Return instructions that a database can hold; None stays None. Raises BadInput when they are too long."""
+    if text is None or not text.strip():
+        return text
+    clean = clean_text(text)
+    if len(clean) > LONGEST_INSTRUCTIONS:
+        raise BadInput(f"Instructions may have {LONGEST_INSTRUCTIONS:,} characters at most.")
+    return clean
+
+
+def check_conversation_id(name: str) -> None:
+    """Raise NotFound unless `name` could be a conversation's id."""
+    if not _ID.fullmatch(name):
         raise NotFound("There is no such conversation.")
+
+
+def _check_ids(conversation: str, client_id: str) -> None:
+    check_conversation_id(conversation)
     if not _CLIENT_ID.fullmatch(client_id):
         raise BadInput("The message carries no usable id of its own.")
 

@@ -115,7 +115,9 @@ class Turns:
     def _turn(self, message: Message, calls: Sequence[Call], siblings: Sequence[str]) -> Turn:
         live = self._hub.live(message.id) if message.open else None
         reply = message.role == "assistant"
-        body = self._bodies.reply(message.content, message.id) if reply else self._bodies.prompt(message.content)
+        body = (
+            self._bodies.reply(message.content, message.id) if reply else self._bodies.prompt(message.content)
+        )
         return Turn(
             id=message.id,
             role=message.role,
@@ -123,7 +125,7 @@ class Turns:
             body=Markup(body),  # noqa: S704 - what `render` made, which is its only way here
             phase=(live.phase.text if live else _STATUS_WORDS[message.status]) if reply else "",
             running=live is not None,
-            resumable=message.open and live is None,
+            resumable=message.status in ("queued", "waiting") and live is None,
             ending=_ending(message) if reply else "",
             error=message.error if message.error and message.error.get("message") else None,
             cost=_cost(message, calls),

@@ -159,14 +159,29 @@ def open_replies(tx: Connection) -> list[Message]:
 _MARK = (
     update(_m)
     .where(and_(_m.c.id == bindparam("the_id"), _m.c.status.in_(("queued", "waiting", "streaming"))))
-    .values(status=bindparam("status"), owner=bindparam("owner"), started=bindparam("started"))
+    .values(
+        status=bindparam("status"),
+        owner=bindparam("owner"),
+        started=bindparam("started"),
+        model=bindparam("model"),
+        demo=bindparam("demo"),
+    )
+)
+_NAME_MODEL = (
+    update(_c)
+    .where(_c.c.id == bindparam("the_id"), _c.c.model.is_(None))
+    .values(model=bindparam("model"), demo=bindparam("demo"))
 )
 
 
-def mark(tx: Connection, reply: str, status: Status, *, owner: str | None, started: int | None) -> bool:
-    """Set an open reply's status and owner; tell whether it was still open."""
-    row = {"the_id": reply, "status": status, "owner": owner, "started": started}
-    return tx.execute(_MARK, row).rowcount == 1
+def mark(tx: Connection, reply: Message, status: Status, *, owner: str | None, started: int | None) -> bool:
+    """Set an open reply's status, owner and model, and the conversation's model if it has none; was it still open?"""
+    row = {"the_id": reply.id, "status": status, "owner": owner, "started": started}
+    chosen = {"model": reply.model, "demo": reply.demo}
+    if tx.execute(_MARK, row | chosen).rowcount != 1:
+        return False
+    tx.execute(_NAME_MODEL, {"the_id": reply.conversation, **chosen})
+    return True
 
 
 _CLAIM = (
@@ -188,7 +203,16 @@ def claim(tx: Connection, reply: Message, owner: str) -> bool:
 
 _FINISH = (
     update(_m)
-    .where(and_(_m.c.id == bindparam("the_id"), _m.c.status.in_(("queued", "waiting", "streaming"))))
+    .where(
+        and_(
+            _m.c.id == bindparam("the_id"),
+            # Or cut by a process that took its living owner for dead: the owner knows better.
+            or_(
+                _m.c.status.in_(("queued", "waiting", "streaming")),
+                and_(_m.c.status == "truncated", _m.c.owner == bindparam("the_owner")),
+            ),
+        )
+    )
     .values(
         status=bindparam("status"),
         content=bindparam("content"),
@@ -205,6 +229,7 @@ def finish(
     tx: Connection,
     reply: str,
     *,
+    owner: str = "nobody",
     status: Status,
     content: Sequence[Block],
     model: str | None,
@@ -213,9 +238,13 @@ def finish(
     from_answer_cache: Mapping[str, Any] | None,
     now: int,
 ) -> bool:
-    """Give an open reply its end; every reply ends exactly once, so a second call changes nothing and says False."""
+    """Give an open reply its end; every reply ends exactly once, so a second call changes nothing and says False.
+
+    Only the run that wrote it, named by `owner`, may still correct a truncation that another process took for due.
+    """
     row = {
         "the_id": reply,
+        "the_owner": owner,
         "status": status,
         "content": content_of(content),
         "model": model,
@@ -227,20 +256,12 @@ def finish(
     return tx.execute(_FINISH, row).rowcount == 1
 
 
-def count_messages(tx: Connection, conversation: str) -> int:
-    """Return how many messages all branches of a conversation hold."""
-    return int(tx.execute(select(func.count()).where(_m.c.conversation == conversation)).scalar_one())
-
-
 def all_messages(tx: Connection, conversation: str) -> list[Message]:
     """Return every message of every branch, in the order they were written."""
     query = select(_m).where(_m.c.conversation == conversation).order_by(_m.c.seq)
     return [message_of(row) for row in tx.execute(query).mappings()]
 
 
-def oldest(tx: Connection, *, limit: int, after: int | None = None) -> list[Conversation]:
-    """Return conversations, oldest activity first; `after` is the `activity` to go on from."""
-    query = select(_c).order_by(_c.c.activity).limit(limit)
-    if after is not None:
-        query = query.where(_c.c.activity > after)
-    return [conversation_of(row) for row in tx.execute(query).mappings()]
+def names(tx: Connection) -> list[str]:
+    """Return the ids of all conversations, oldest activity first."""
+    return [str(name) for name in tx.execute(select(_c.c.id).order_by(_c.c.activity)).scalars()]

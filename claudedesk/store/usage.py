@@ -46,8 +46,23 @@ class Total:
     unpriced: int
 
 
+_BOOKED = select(_k.c.estimated).where(_k.c.id == bindparam("the_id"))
+_FORGET = delete(_k).where(_k.c.id == bindparam("the_id"))
+
+
 def add_call(tx: Connection, call: Call) -> None:
-    """Insert a finished call with its usage and cost, and give its reservation back."""
+    """Book a finished call with its usage and cost, and give its reservation back.
+
+    A call that was booked before (by a process that took its owner for dead) is booked once: the real usage wins.
+    """
+    booked = tx.execute(_BOOKED, {"the_id": call.id}).scalar()
+    if booked is None or not call.estimated:
+        tx.execute(_FORGET, {"the_id": call.id})
+        _insert_call(tx, call)
+    tx.execute(_RELEASE, {"the_call": call.id})
+
+
+def _insert_call(tx: Connection, call: Call) -> None:
     usage, cost = call.usage, call.cost
     values = {
         "id": call.id,
@@ -79,7 +94,6 @@ def add_call(tx: Connection, call: Call) -> None:
         "demo": call.demo,
     }
     tx.execute(_ADD_CALL, values)
-    tx.execute(_RELEASE, {"the_call": call.id})
 
 
 def reserve(tx: Connection, reservation: Reservation) -> None:

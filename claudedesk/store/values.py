@@ -30,11 +30,6 @@ def set_setting(tx: Connection, name: str, value: Any, *, now: int) -> None:
     _upsert(tx, schema.settings, {"name": name, "value": dumps(value), "updated": now})
 
 
-def reset_setting(tx: Connection, name: str) -> None:
-    """Forget one setting, so that its default holds."""
-    tx.execute(delete(schema.settings).where(schema.settings.c.name == name))
-
-
 def draft(tx: Connection, scope: str) -> str:
     """Return the unsent text of a conversation, or an empty string."""
     table = schema.drafts

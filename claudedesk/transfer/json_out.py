@@ -13,7 +13,6 @@ from claudedesk.store.tx import Tx
 from claudedesk.types import Conversation, Message
 
 FORMAT: Final = 1
-BATCH: Final = 200
 _LEFT_OUT: Final = ("seq", "conversation", "owner")
 """Places in our tables, not facts of the conversation."""
 
@@ -25,29 +24,23 @@ def export(database: Database, only: str | None = None) -> Iterator[str]:
     """
     head = {"format": FORMAT, "version": __version__}
     yield f'{{"claudedesk":{_dumps(head)},"conversations":['
-    for number, kept in enumerate(each(database, only)):
-        with database.read() as tx:
-            row = conversation_row(tx, kept)
-        yield ("," if number else "") + "\n" + _dumps(row)
+    for number, (tx, kept) in enumerate(each(database, only)):
+        yield ("," if number else "") + "\n" + _dumps(conversation_row(tx, kept))
     yield "\n]}\n"
 
 
-def each(database: Database, only: str | None = None) -> Iterator[Conversation]:
-    """Yield conversations, oldest first, or the one that is asked for."""
-    if only is not None:
+def each(database: Database, only: str | None = None) -> Iterator[tuple[Tx, Conversation]]:
+    """Yield (transaction, conversation), oldest first, or the one that is asked for; each as of one moment.
+
+    The list is taken at the beginning: a conversation that is used meanwhile comes once.
+    """
+    with database.read() as tx:
+        names = [only] if only is not None else conversations.names(tx)
+    for name in names:
         with database.read() as tx:
-            kept = conversations.get(tx, only)
-        if kept is not None:
-            yield kept
-        return
-    after: int | None = None
-    while True:
-        with database.read() as tx:
-            batch = conversations.oldest(tx, limit=BATCH, after=after)
-        yield from batch
-        if len(batch) < BATCH:
-            return
-        after = batch[-1].activity
+            kept = conversations.get(tx, name)
+            if kept is not None:
+                yield tx, kept
 
 
 def conversation_row(tx: Tx, kept: Conversation) -> dict[str, Any]:

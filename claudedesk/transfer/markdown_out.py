@@ -14,15 +14,14 @@ from claudedesk.types import Conversation, Message
 
 _UNFIT: Final = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]+')
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-LONGEST_NAME: Final = 80
+LONGEST_NAME: Final = 120
+"""Bytes of UTF-8; file systems take 255 in all."""
 
 
 def documents(database: Database, only: str | None = None) -> Iterator[tuple[str, str]]:
     """Yield (file name, Markdown) for each conversation, oldest first."""
-    for kept in each(database, only):
-        with database.read() as tx:
-            messages = conversations.branch(tx, kept.leaf)
-        yield file_name(kept), document(kept, messages)
+    for tx, kept in each(database, only):
+        yield file_name(kept), document(kept, conversations.branch(tx, kept.leaf))
 
 
 def document(kept: Conversation, messages: list[Message]) -> str:
@@ -50,7 +49,8 @@ def _turn(message: Message) -> str:
 
 def file_name(kept: Conversation) -> str:
     """Return a name that every file system takes: the date, the title's fit characters, the id's end."""
-    words = " ".join(_UNFIT.sub(" ", kept.title).split())[:LONGEST_NAME].strip(" .") or "conversation"
+    fit = " ".join(_UNFIT.sub(" ", kept.title).split()).encode("utf-8", "replace")[:LONGEST_NAME]
+    words = fit.decode("utf-8", "ignore").strip(" .") or "conversation"
     if _RESERVED.fullmatch(words):
         words = f"_{words}"
     return f"{_when(kept.created)[:10]} {words} {kept.id[-6:]}.md"

@@ -6,16 +6,20 @@ import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Any
+from threading import BoundedSemaphore
+from typing import Any, Final
 
 from flask import Blueprint, Response
 
 from claudedesk.api import desk, json_body
-from claudedesk.errors import BadInput, ClaudeDeskError
+from claudedesk.errors import BadInput, ClaudeDeskError, TooMany
 from claudedesk.marks import instance_only
-from claudedesk.replies.ask import Asked, ask
+from claudedesk.replies.ask import Asked, ask, model_row
 from claudedesk.web.errors import as_row
 
+MAX_ASKS: Final = 12
+"""Each holds a thread of the server while it lasts; pages and Stop need some, too."""
+_slots = BoundedSemaphore(MAX_ASKS)
 blueprint = Blueprint("commands", __name__, url_prefix="/instance")
 
 
@@ -27,9 +31,19 @@ def ask_() -> Response:
     known = {field.name for field in fields(Asked)}
     if set(body) - known or not isinstance(body.get("text"), str):
         raise BadInput("This command comes from another version of claudedesk.")
-    told = ask(desk().replies, Asked(**body))
-    # The first step commits or refuses, so that a refusal still has its status.
-    return Response(_lines(itertools.chain([next(told)], told), told), mimetype="application/x-ndjson")
+    if not _slots.acquire(blocking=False):
+        raise TooMany(f"{MAX_ASKS} commands are asking already. Try again in a moment.", retry_after=5)
+    try:
+        told = ask(desk().replies, Asked(**body))
+        # The first step commits or refuses, so that a refusal still has its status.
+        response = Response(
+            _lines(itertools.chain([next(told)], told), told), mimetype="application/x-ndjson"
+        )
+    except BaseException:
+        _slots.release()
+        raise
+    response.call_on_close(_slots.release)
+    return response
 
 
 def _lines(rows: Iterator[dict[str, Any]], told: Iterator[dict[str, Any]]) -> Iterator[str]:
@@ -74,5 +88,6 @@ def key_status() -> dict[str, Any]:
 @blueprint.post("/models")
 @instance_only
 def models() -> dict[str, Any]:
-    """Fetch the list of models anew."""
-    return {"message": desk().check_key()}
+    """Return the models that this app offers."""
+    known = desk().models_known(refresh=json_body().get("refresh") is True)
+    return {"models": [model_row(model) for model in known]}

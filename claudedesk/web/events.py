@@ -29,6 +29,8 @@ def events() -> Response:
     watcher = at.hub.watch(conversation)
     stream = _stream(app, at, watcher, conversation)
     response = Response(stream, mimetype="text/event-stream")
+    # Also for a HEAD, whose stream never begins and so never ends.
+    response.call_on_close(lambda: at.hub.leave(watcher))
     response.headers["Cache-Control"] = "no-store, no-transform"
     response.headers["X-Accel-Buffering"] = "no"
     return response

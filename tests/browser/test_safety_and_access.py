@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from render.corpus import PAYLOADS
-
 from apprun import App, claudedesk
 from browser.test_main_job import complete, replies, say
 from fakeapi import FakeAPI
+from render.corpus import PAYLOADS
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -65,18 +64,24 @@ def test_links_leave_through_a_window_of_their_own_and_only_for_safe_schemes(
     links = replies(page).locator("[data-body] a")
     found = [links.nth(i).get_attribute("href") for i in range(links.count())]
     assert found and all(href.startswith(("https://", "mailto:")) for href in found)
-    assert "noopener" in (links.first.get_attribute("rel") or "") and links.first.get_attribute("target") == "_blank"
+    assert (
+        "noopener" in (links.first.get_attribute("rel") or "")
+        and links.first.get_attribute("target") == "_blank"
+    )
     assert "evil.example" in replies(page).inner_text(), "a remote image shows its host"
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 480])
-def test_every_screen_is_clean_for_axe(app: App, opened: Callable[..., Any], fake: FakeAPI, theme: Any, width: int) -> None:
+def test_every_screen_is_clean_for_axe(
+    app: App, opened: Callable[..., Any], fake: FakeAPI, theme: Any, width: int
+) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     page = opened(app, viewport={"width": width, "height": 800}, color_scheme=theme, reduced_motion="reduce")
     fake.reply(
-        text="# Title\n\nText with `code` and $x^2$.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```python\nprint('hi')\n```\n"
+        text="# Title\n\nText with `code` and $x^2$.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n"
+        "```python\nprint('hi')\n```\n"
         "\n- [x] done\n- [ ] open\n\n> quote\n\n[link](https://example.org)",
         thinking="Hm.",
     )
@@ -88,7 +93,7 @@ def test_every_screen_is_clean_for_axe(app: App, opened: Callable[..., Any], fak
     problems: list[str] = []
     chat = page.url
     for path in (chat, f"{app.base}/chat/", f"{app.base}/history/", f"{app.base}/history/?q=title",
-                 f"{app.base}/usage/", f"{app.base}/settings/", f"{app.base}/chat/c_0000000000000000000000"):  # fmt: skip
+                 f"{app.base}/usage/", f"{app.base}/settings/", f"{app.base}/chat/c_{0:022d}"):  # fmt: skip
         page.goto(path)
         page.wait_for_timeout(150)
         told = Axe().run(page, options={"runOnly": {"type": "tag", "values": AXE_TAGS}}).response
@@ -131,7 +136,12 @@ def test_the_names_of_the_contract_are_there(app: App, opened: Any, fake: FakeAP
     ):  # fmt: skip
         page.get_by_role(role, name=name, exact=True).first.wait_for(state="attached")
     main = page.get_by_role("navigation", name="Main")
-    assert [main.get_by_role("link").nth(i).inner_text() for i in range(4)] == ["Chat", "History", "Usage", "Settings"]
+    assert [main.get_by_role("link").nth(i).inner_text() for i in range(4)] == [
+        "Chat",
+        "History",
+        "Usage",
+        "Settings",
+    ]
     page.goto(f"{app.base}/settings/")
     for role, name in (
         ("textbox", "API key"), ("button", "Save key"), ("button", "Remove key"), ("button", "Check key"),

@@ -40,14 +40,20 @@ def _flat_priced() -> str:
     for part in get_args(Model):
         for one in get_args(part):
             rates = pricing.price(one, Usage(input=1)).rates
-            if rates and not any("above" in rate for rate in rates.values()) and "cache_write_1h_mtok" in rates:
+            if (
+                rates
+                and not any("above" in rate for rate in rates.values())
+                and "cache_write_1h_mtok" in rates
+            ):
                 return str(one)
     raise AssertionError("the price book has changed its shape")
 
 
 def test_cached_tokens_are_counted_once_and_at_their_own_rates() -> None:
     """ECOSYSTEM §6: the book's input includes them, Anthropic's does not."""
-    used = Usage(input=1_003, output=77, cache_read=8_001, cache_write_5m=997, cache_write_1h=501, web_searches=2)
+    used = Usage(
+        input=1_003, output=77, cache_read=8_001, cache_write_5m=997, cache_write_1h=501, web_searches=2
+    )
     cost = pricing.price(_flat_priced(), used)
     rate = {name: Decimal(value) for name, value in cost.rates.items()}
     exact = (
@@ -176,7 +182,9 @@ def test_the_breaker_opens_for_what_no_waiting_mends_and_closes_with_the_month()
         breaker.check()
     clock.sleep(9 * 86_400)
     breaker.check()
-    breaker.note(UpstreamError("own cap", kind="invalid_request_error", detail="You have reached your specified API"))
+    breaker.note(
+        UpstreamError("own cap", kind="invalid_request_error", detail="You have reached your specified API")
+    )
     with pytest.raises(UpstreamError, match="own cap"):
         breaker.check()
     breaker.reset()

@@ -18,13 +18,19 @@ from claudedesk.types import Message, Usage
 def model(**abilities: bool) -> Any:
     """A model whose thinking types are as given."""
     types = {name: {"supported": on} for name, on in abilities.items()}
-    raw = {"id": "test-1", "max_tokens": 4_000, "capabilities": {"thinking": {"supported": True, "types": types}}}
+    raw = {
+        "id": "test-1",
+        "max_tokens": 4_000,
+        "capabilities": {"thinking": {"supported": True, "types": types}},
+    }
     return parse(raw)
 
 
 def message(role: Any, *blocks: dict[str, Any], **changes: Any) -> Message:
     """A finished message of the model test-1."""
-    made = Message(0, "m", "c", None, role, blocks, "complete", model="test-1" if role == "assistant" else None)
+    made = Message(
+        0, "m", "c", None, role, blocks, "complete", model="test-1" if role == "assistant" else None
+    )
     return replace(made, **changes)
 
 
@@ -53,7 +59,9 @@ def test_thinking_is_asked_for_only_where_the_model_lists_it() -> None:
 
     assert asked("on", adaptive=True) == {"type": "adaptive", "display": "summarized"}
     assert asked("off", disabled=True) == {"type": "disabled"}
-    assert asked("on") is None and asked("off") is None and asked("auto", adaptive=True, disabled=True) is None
+    assert (
+        asked("on") is None and asked("off") is None and asked("auto", adaptive=True, disabled=True) is None
+    )
 
 
 def test_thinking_goes_back_untouched_to_its_own_model_and_to_no_other() -> None:
@@ -68,7 +76,9 @@ def test_thinking_goes_back_untouched_to_its_own_model_and_to_no_other() -> None
 def test_empty_refused_and_half_turns_are_left_out() -> None:
     empty = message("assistant", text(" \n"))
     refused = message("assistant", text("I will not"), status="refused")
-    half_tool = message("assistant", {"type": "tool_use", "id": "t", "name": "n", "input": {}}, status="stopped")
+    half_tool = message(
+        "assistant", {"type": "tool_use", "id": "t", "name": "n", "input": {}}, status="stopped"
+    )
     only_thought = message("assistant", {"type": "thinking", "thinking": "hm", "signature": "s"})
     assert turns([empty, refused, half_tool, only_thought], "test-1") == []
 
@@ -88,7 +98,9 @@ def test_each_turns_prefix_is_a_prefix_of_the_next_ones(words: list[str]) -> Non
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_any_changed_character_is_another_request(one: str, other: str) -> None:
     def digest(words: str) -> str:
-        return build([message("user", text("x" + words))], model=model(), instructions="", max_tokens=9).digest
+        return build(
+            [message("user", text("x" + words))], model=model(), instructions="", max_tokens=9
+        ).digest
 
     assert (digest(one) == digest(other)) == (one == other)
 

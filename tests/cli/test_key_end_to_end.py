@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from apprun import ROOT, claudedesk, serving
 from fakeapi import FakeAPI
 from secretservice import require, secret_service
@@ -13,12 +12,17 @@ from secretservice import require, secret_service
 pytestmark = pytest.mark.keyring
 
 
-def test_a_key_set_by_command_answers_after_a_restart_and_is_found_nowhere(tmp_path: Path, fake: FakeAPI) -> None:
+def test_a_key_set_by_command_answers_after_a_restart_and_is_found_nowhere(
+    tmp_path: Path, fake: FakeAPI
+) -> None:
     """SEC-06, SEC-16, SEC-17: the canary key through set, ask, serve, a wrong key and remove."""
     require()
     with secret_service() as service:
         env = service.child_env(
-            CLAUDEDESK_HOME=str(tmp_path / "desk"), CLAUDEDESK_API_URL=fake.url, PYTHONPATH=str(ROOT), BROWSER="true"
+            CLAUDEDESK_HOME=str(tmp_path / "desk"),
+            CLAUDEDESK_API_URL=fake.url,
+            PYTHONPATH=str(ROOT),
+            BROWSER="true",
         )
         assert claudedesk("key", "status", env=env).returncode == 3
         told = claudedesk("key", "set", env=env, stdin=f"export ANTHROPIC_API_KEY='{fake.key}'\n")

@@ -308,6 +308,9 @@ def test_without_a_key_nothing_is_stored_and_the_words_say_why(make_app: Any, co
 class _NoKeys:
     generation = 0
 
+    def peek(self) -> bool:
+        return False
+
     def get(self) -> None:
         return None
 

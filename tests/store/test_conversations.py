@@ -24,7 +24,9 @@ def conversation(**changes: Any) -> Conversation:
 def message(kept: Conversation, parent: str | None, role: Any = "user", **changes: Any) -> Message:
     """A message that is not stored yet."""
     status = "complete" if role == "user" else "queued"
-    made = Message(0, new_id("m"), kept.id, parent, role, ({"type": "text", "text": "Hi"},), status, created=5)
+    made = Message(
+        0, new_id("m"), kept.id, parent, role, ({"type": "text", "text": "Hi"},), status, created=5
+    )
     return replace(made, **changes)
 
 
@@ -83,7 +85,9 @@ def test_a_branch_is_read_from_root_to_leaf_or_its_end_only(database: Database, 
         assert conversations.branch(tx, None) == []
 
 
-def test_versions_stand_beside_each_other_in_the_order_they_came(database: Database, kept: Conversation) -> None:
+def test_versions_stand_beside_each_other_in_the_order_they_came(
+    database: Database, kept: Conversation
+) -> None:
     made = chain(database, kept, 2)
     other = message(kept, made[0].id, "assistant")
     with database.write() as tx:
@@ -108,18 +112,58 @@ def test_a_client_id_is_found_again(database: Database, kept: Conversation) -> N
 
 def test_a_reply_ends_exactly_once(database: Database, kept: Conversation) -> None:
     mine = message(kept, None, "assistant", content=())
-    end: dict[str, Any] = {"model": "demo-1", "stop_reason": None, "error": None, "from_answer_cache": None, "now": 7}
+    end: dict[str, Any] = {
+        "model": "demo-1",
+        "stop_reason": None,
+        "error": None,
+        "from_answer_cache": None,
+        "now": 7,
+    }
     with database.write() as tx:
         conversations.add_message(tx, mine)
-        assert conversations.mark(tx, mine.id, "streaming", owner="me", started=6)
+        assert conversations.mark(tx, mine, "streaming", owner="me", started=6)
         assert [m.id for m in conversations.open_replies(tx)] == [mine.id]
         assert conversations.finish(tx, mine.id, status="complete", content=[], **end)
         assert not conversations.finish(tx, mine.id, status="failed", content=[], **end)
-        assert not conversations.mark(tx, mine.id, "streaming", owner="me", started=6)
+        assert not conversations.mark(tx, mine, "streaming", owner="me", started=6)
         assert conversations.open_replies(tx) == []
     with database.read() as tx:
         found = conversations.message(tx, mine.id)
         assert found and (found.status, found.owner, found.finished) == ("complete", "me", 7)
+
+
+def test_a_conversation_is_changed_listed_and_read_whole(database: Database, kept: Conversation) -> None:
+    made = chain(database, kept, 3)
+    other = conversation(title="Second")
+    with database.write() as tx:
+        conversations.add(tx, other)
+        conversations.change(tx, kept.id, {"title": "New", "title_by": "user", "instructions": "Be brief"})
+    with database.read() as tx:
+        found = conversations.get(tx, kept.id)
+        assert found and (found.title, found.instructions) == ("New", "Be brief")
+        assert [m.id for m in conversations.all_messages(tx, kept.id)] == [m.id for m in made]
+        assert conversations.names(tx) == [kept.id, other.id] and conversations.get(tx, "c_none") is None
+
+
+def test_a_model_chosen_by_the_run_is_written_down_for_reply_and_conversation(database: Database) -> None:
+    bare = conversation(model=None)
+    waiting = message(bare, None, "assistant", content=(), model=None)
+    with database.write() as tx:
+        conversations.add(tx, bare)
+        conversations.add_message(tx, waiting)
+        chosen = replace(waiting, model="chosen-1")
+        assert conversations.mark(tx, chosen, "streaming", owner="me", started=6)
+        found, reply = conversations.get(tx, bare.id), conversations.message(tx, waiting.id)
+    assert found and reply and (found.model, reply.model) == ("chosen-1", "chosen-1")
+
+
+def test_a_call_is_booked_once_and_a_real_usage_beats_an_estimate(database: Database) -> None:
+    guess = Call("k_1", "m_1", None, "reply", "x", 1, 5, usage=Usage(9, 9), usage_raw={}, estimated=True)
+    real = replace(guess, usage=Usage(1, 2), estimated=False)
+    with database.write() as tx:
+        for call in (guess, real, guess):
+            usage.add_call(tx, call)
+        assert [call.usage for call in usage.calls_of(tx, "m_1")] == [Usage(1, 2)]
 
 
 def test_only_one_process_can_claim_an_orphan(database: Database, kept: Conversation) -> None:
@@ -160,7 +204,9 @@ def test_a_call_is_booked_and_its_reservation_given_back(database: Database, kep
 
 
 def test_a_call_of_unknown_price_is_counted_apart(database: Database) -> None:
-    call = Call("k_1", None, None, "reply", "x", 1, 5, usage=Usage(1, 1), usage_raw={}, cost=Cost(None, "unknown"))
+    call = Call(
+        "k_1", None, None, "reply", "x", 1, 5, usage=Usage(1, 1), usage_raw={}, cost=Cost(None, "unknown")
+    )
     with database.write() as tx:
         usage.add_call(tx, call)
         assert usage.total(tx) == usage.Total(1, 2, 0, 1)

@@ -230,7 +230,9 @@ def test_earlier_turns_are_fetched_by_the_page_of_fifty(site: Any) -> None:
     assert earlier.count("<article") == 50 and "turn-69-here" in earlier and "turn-19-here" not in earlier
 
 
-def test_static_files_are_kept_for_good_at_an_address_that_changes_with_them(site: Any, tmp_path: Any) -> None:
+def test_static_files_are_kept_for_good_at_an_address_that_changes_with_them(
+    site: Any, tmp_path: Any
+) -> None:
     from claudedesk.web.assets import address
 
     page = site.request("GET", "/chat/")[2]

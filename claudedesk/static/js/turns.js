@@ -33,7 +33,8 @@ async function stop(reply) {
 
 async function retry(button, place, follow) {
   const turn = button.closest(".turn");
-  const body = { client_id: crypto.randomUUID(), fresh: "fresh" in button.dataset };
+  const model = document.querySelector("[data-model]")?.value;
+  const body = { client_id: crypto.randomUUID(), fresh: "fresh" in button.dataset, ...(model && { model }) };
   const sent = await send("POST", `/chat/replies/${button.dataset.retry}/retry`, body);
   place(sent.html, parentOf(turn));
   follow.toEnd();
