@@ -65,6 +65,10 @@ class Models:
         with self._database.read() as tx:
             return values.models(tx, self._source.origin)[1]
 
+    def list_is_missing(self) -> bool:
+        """Tell whether the API's models are wanted as a default but were never told."""
+        return not self._demo_first() and not self.fetched()
+
     def refresh(self) -> list[Model]:
         """Fetch the list now and keep it. Raises UpstreamError or NoKey; the kept list then stays."""
         with self._refreshing:

@@ -242,6 +242,8 @@ class Replies:
         with engine.database.read() as tx:
             kept = conversations.get(tx, conversation)
         name = wished or (kept.model if kept else None)
+        if not name and engine.models.list_is_missing() and engine.claude.has_key:
+            return None
         if name:
             found = next((model for model in known if model.id == name), None)
             if found is None:

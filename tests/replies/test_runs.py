@@ -345,3 +345,47 @@ def test_the_demo_runs_the_whole_pipeline_offline_and_costs_nothing(
     assert reply.demo and reply.status == "complete" and "demo" in reply.text.lower()
     [call] = desk.calls_of(reply.id)
     assert call.cost.nanos == 0 and fake.log == []
+
+
+def test_a_first_send_needs_no_list_of_models_and_waits_for_no_network(
+    desk: Desk, fake: FakeAPI, send: Any
+) -> None:
+    """ARCHITECTURE §4: the words are committed first; the run asks for the models."""
+    assert desk.models.all() == []
+    fake.fault("server_500", path="/v1/models")
+    started = send("Offline at first")
+    first = ended(desk, started.reply)
+    assert desk.message(started.message).text == "Offline at first"
+    assert first.status == "failed" and first.model is None and fake.posts == 0
+    again = desk.replies.retry(started.reply, new_id("x"))
+    reply = ended(desk, again.reply)
+    kept = desk.conversation(started.conversation)
+    assert reply.status == "complete" and reply.model and kept and kept.model == reply.model
+
+
+def test_a_model_that_is_gone_is_never_replaced_silently(desk: Desk, fake: FakeAPI, send: Any) -> None:
+    """UP-06"""
+    first = ended(desk, send("Go").reply)
+    fake.install_models(["other-1"])
+    desk.models.refresh()
+    with pytest.raises(BadInput, match=str(first.model)):
+        desk.replies.retry(first.id, new_id("x"))
+    again = desk.replies.retry(first.id, new_id("x"), model="other-1")
+    assert ended(desk, again.reply).model == "other-1"
+
+
+def test_instructions_are_cleaned_and_bounded_like_any_text(desk: Desk, send: Any) -> None:
+    started = send("Go", instructions="be\x00 brief \ud800")
+    kept = desk.conversation(started.conversation)
+    assert kept and kept.instructions == "be brief \ufffd"
+    with pytest.raises(BadInput):
+        send("Go", instructions="x" * 100_001)
+    ended(desk, started.reply)
+
+
+def test_a_damaged_answer_cache_costs_nothing_but_a_call(desk: Desk, fake: FakeAPI, send: Any) -> None:
+    """DAT-24"""
+    ended(desk, send("Same question").reply)
+    for file in desk.config.paths.answers.iterdir():
+        file.write_bytes(b"\x80\x04nonsense")
+    assert ended(desk, send("Same question").reply).status == "complete" and fake.posts == 2
