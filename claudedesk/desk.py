@@ -23,7 +23,8 @@ from claudedesk.render.parts import Bodies
 from claudedesk.replies.hub import Hub
 from claudedesk.replies.journal import Journal
 from claudedesk.replies.run import Engine
-from claudedesk.replies.service import Replies, check_conversation_id, clean_instructions, clean_text
+from claudedesk.replies.service import Replies
+from claudedesk.replies.texts import check_conversation_id, clean_instructions, clean_text
 from claudedesk.replies.turns import Turns
 from claudedesk.store import conversations, search, usage, values
 from claudedesk.store.database import Database

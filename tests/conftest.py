@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 from fakeapi import FakeAPI
+from hypothesis import settings
 
 from claudedesk.config import Config
 from claudedesk.desk import Desk
 from claudedesk.paths import Paths, standard
 from claudedesk.types import new_id
 
+settings.register_profile("desk", deadline=None)
+settings.load_profile("desk")
 SPECIAL = {"slow", "browser", "window", "wine", "postgres", "keyring", "kill"}
 
 

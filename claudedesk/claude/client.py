@@ -139,6 +139,7 @@ class Claude:
         """
         check_size(body)
         client = self._client(demo=demo)
+        failure: tuple[Exception, Exception | None] | None = None
         try:
             with stopper.watching(), client.messages.create(**body, stream=True) as stream:
                 yield ("headers", dict(stream.response.headers))
@@ -149,9 +150,10 @@ class Claude:
                     if stopper.stopped:
                         return
         except Exception as error:
-            if stopper.stopped:
-                return
-            raise in_words(error) from _harmless(error)
+            failure = None if stopper.stopped else (in_words(error), _harmless(error))
+        # Raised out here, since an error raised above would carry the wire's own, which can quote the key.
+        if failure is not None:
+            raise failure[0] from failure[1]
 
     def list_models(self, *, demo: bool = False) -> Sequence[Mapping[str, Any]]:
         """Return all active and deprecated models as the API tells them, in its order. Raises as `stream`."""
@@ -160,7 +162,8 @@ class Claude:
             told = client.models.list(limit=1000, timeout=LIST_S)
             return [model.to_dict(mode="json", warnings=False) for model in told]
         except Exception as error:
-            raise in_words(error) from _harmless(error)
+            failure = in_words(error), _harmless(error)
+        raise failure[0] from failure[1]
 
 
 class Stopper:

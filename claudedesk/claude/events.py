@@ -13,6 +13,7 @@ Those of a block are also the journal's ops.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -44,8 +45,9 @@ class Content:
         elif kind == "start":
             self._start(event[1], event[2])
         elif kind == "citation":
-            block = self._blocks[event[1]]
-            block["citations"] = [*(block.get("citations") or []), event[2]]
+            if 0 <= event[1] < len(self._blocks):
+                block = self._blocks[event[1]]
+                block["citations"] = [*(block.get("citations") or []), event[2]]
         elif kind == "open":
             self.opened = event[1]
             self.usage_raw = dict(event[1].get("usage") or {})
@@ -97,10 +99,11 @@ def _parsed(text: str, before: Any) -> Any:
 
 
 def fold(ops: Iterable[Sequence[Any]]) -> Content:
-    """Return the content that a journal's ops add up to."""
+    """Return the content that a journal's ops add up to; one that cannot be read costs no other."""
     content = Content()
     for op in ops:
-        content.apply(op)
+        with contextlib.suppress(IndexError, KeyError, TypeError, ValueError, AttributeError):
+            content.apply(op)
     return content
 
 

@@ -13,7 +13,6 @@ from typing import Any, Final
 from claudedesk.claude import budget, pricing, request, words
 from claudedesk.claude.answers import Answer, Answers
 from claudedesk.claude.client import Claude, Stopper
-from claudedesk.claude.events import usage_of
 from claudedesk.claude.models import Models
 from claudedesk.claude.policy import Breaker
 from claudedesk.claude.request import Request
@@ -26,13 +25,14 @@ from claudedesk.errors import (
     StoreReadOnly,
     UpstreamError,
 )
+from claudedesk.replies.booking import booked, error_row, kind_of, status_of
 from claudedesk.replies.hub import Hub
 from claudedesk.replies.journal import Journal
 from claudedesk.replies.live import LiveReply, Phase
 from claudedesk.store import conversations, journal, search, usage
 from claudedesk.store.database import Database
 from claudedesk.store.settings import Settings
-from claudedesk.types import Call, Clock, Conversation, Cost, Message, Model, Status, new_id
+from claudedesk.types import Call, Clock, Conversation, Message, Model, Status, new_id
 
 MAX_RUNNING: Final = 32
 """About 60 replies at 50 tokens/s is where one process ends (PERFORMANCE §2)."""
@@ -40,7 +40,6 @@ POLL_S: Final = 0.05
 STORE_RETRY_S: Final = 1.0
 STORE_TRIES: Final = 30
 """For a refusal that is neither a full nor a busy nor a read-only store, and so may never pass."""
-CUT_KINDS: Final = frozenset(("silent", "stream_cut", "malformed", "timeout", "interrupted"))
 INTERRUPTED: Final = "claudedesk was closed while this reply was being written."
 log = logging.getLogger(__name__)
 
@@ -264,50 +263,16 @@ class Run:
         if error is None and not whole and not content.opened and not self.stopper.stopped:
             # Nothing of a stream came: a login page of the network, an empty answer.
             error = UpstreamError(words.OURS["malformed"], kind="malformed")
-        status = _status(whole, self.stopper.stopped, error, content.stop_reason, content.words() > 0)
+        status = status_of(whole, self.stopper.stopped, error, content.stop_reason, content.words() > 0)
         if status == "stopped" and self._interrupted:
             status, error = "truncated", UpstreamError(INTERRUPTED, kind="interrupted")
         if error is None and status == "truncated":
             error = UpstreamError(words.OURS["stream_cut"], kind="stream_cut")
-        call = self._priced(call, asked, status, error)
-        row = _error_row(error) if status in ("failed", "truncated") else None
+        call = booked(call, content, asked, status, error, self._engine.clock.now())
+        row = error_row(error) if status in ("failed", "truncated") else None
         if status == "refused" and content.stop_details:
             row = {"kind": "refusal", "details": dict(content.stop_details)}
         return End(status, content.stop_reason, row, call=call)
-
-    def _priced(self, call: Call, asked: Request, status: Status, error: ClaudeDeskError | None) -> Call:
-        """Book what the call used; a call that was cut before its usage came is booked as an estimate."""
-        content = self._live.content
-        raw = content.usage_raw
-        told = usage_of(raw) if raw else None
-        estimated = False
-        if call.outcome != "complete":
-            sent = call.first_event is not None or status == "stopped" or _kind(error) in CUT_KINDS
-            refused = isinstance(error, UpstreamError) and error.http_status is not None
-            guess = budget.estimate(asked.size, _all_text(content)) if sent and not refused else None
-            if told is None:
-                told, estimated = guess, guess is not None
-            elif guess is not None and guess.output > told.output:
-                told, estimated = replace(told, output=guess.output), True
-        cost: Cost | None = None
-        answered_by = str(content.opened.get("model") or call.model)
-        if told is not None:
-            cost = pricing.price(answered_by, told, demo=call.demo)
-            if cost.nanos is None:
-                cost = pricing.price(call.model, told, demo=call.demo)
-        return replace(
-            call,
-            model=answered_by,
-            finished=self._engine.clock.now(),
-            outcome=status,
-            http_status=error.http_status if isinstance(error, UpstreamError) else None,
-            error_type=_kind(error),
-            request_id=call.request_id or (error.request_id if isinstance(error, UpstreamError) else None),
-            usage=told,
-            usage_raw=raw or ({} if told else None),
-            cost=cost,
-            estimated=estimated,
-        )
 
     def _learn(self, end: End, error: ClaudeDeskError | None) -> None:
         if isinstance(error, UpstreamError):
@@ -323,9 +288,11 @@ class Run:
     def _failed(self, error: ClaudeDeskError) -> End:
         call = self._began
         if call is not None:
-            call = replace(call, finished=self._engine.clock.now(), outcome="failed", error_type=_kind(error))
+            call = replace(
+                call, finished=self._engine.clock.now(), outcome="failed", error_type=kind_of(error)
+            )
         status: Status = "truncated" if self._live.content.words() else "failed"
-        return End(status, error=_error_row(error), call=call)
+        return End(status, error=error_row(error), call=call)
 
     def _store(self, end: End) -> None:
         """Store the end, and again every second while the store cannot: the answer stays in memory meanwhile."""
@@ -376,34 +343,3 @@ class Run:
                     tx, seq=stored.seq, message=stored.id, conversation=stored.conversation, text=stored.text
                 )
             return conversations.get(tx, reply.conversation)
-
-
-def _status(
-    whole: bool, stopped: bool, error: ClaudeDeskError | None, reason: str | None, came: bool
-) -> Status:
-    """Give a reply its one status: only `message_stop` completes (UP-15)."""
-    if whole:
-        return "refused" if reason == "refusal" else "complete"
-    if stopped:
-        return "stopped"
-    if error is not None and not came:
-        return "failed"
-    return "truncated"
-
-
-def _kind(error: ClaudeDeskError | None) -> str | None:
-    if error is None:
-        return None
-    return error.kind if isinstance(error, UpstreamError) else type(error).__name__
-
-
-def _error_row(error: ClaudeDeskError | None) -> dict[str, Any] | None:
-    if error is None:
-        return None
-    if isinstance(error, UpstreamError):
-        return dict(error.as_row())
-    return {"message": error.user_message, "kind": type(error).__name__}
-
-
-def _all_text(content: Any) -> str:
-    return "".join(block.get("text") or block.get("thinking") or "" for block in content.blocks())

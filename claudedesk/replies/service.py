@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
-from claudedesk.claude import budget, pricing
-from claudedesk.claude.events import Content, fold, usage_of
+from claudedesk.claude import pricing
 from claudedesk.errors import BadInput, NoKey, NotFound
 from claudedesk.replies.live import LiveReply, Phase
-from claudedesk.replies.run import INTERRUPTED, MAX_RUNNING, Engine, Run
+from claudedesk.replies.recovery import Recovery, finish
+from claudedesk.replies.run import MAX_RUNNING, Engine, Run
+from claudedesk.replies.texts import check_ids, clean_instructions, clean_text
 from claudedesk.replies.titles import title_of
-from claudedesk.store import conversations, journal, search, usage, values
+from claudedesk.store import conversations, search, values
 from claudedesk.store.tx import Tx
-from claudedesk.types import Call, Conversation, Message, Model, new_id
+from claudedesk.types import Conversation, Message, Model, new_id
 
-LONGEST_TEXT: Final = 10_000_000
-"""Characters of one message; the API takes 32 MB in all."""
-LONGEST_INSTRUCTIONS: Final = 100_000
-_ID: Final = re.compile(r"[a-z]_[0-9a-z]{22}")
-_CLIENT_ID: Final = re.compile(r"[0-9A-Za-z_-]{8,80}")
 QUEUED: Final = Phase("queued", "Queued")
 
 
@@ -44,6 +39,7 @@ class Replies:
     def __init__(self, engine: Engine, *, alive: Callable[[str], bool]) -> None:
         self.engine = engine
         self._alive = alive
+        self._recovery = Recovery(engine.database, engine.clock, alive)
         self._slots = threading.Semaphore(MAX_RUNNING)
         self._lock = threading.Lock()
         # Commits and the queue of a conversation must have one order.
@@ -67,7 +63,7 @@ class Replies:
         Raises BadInput, NoKey or StoreError; nothing is stored then.
         """
         text, instructions = clean_text(text), clean_instructions(instructions)
-        _check_ids(conversation, client_id)
+        check_ids(conversation, client_id)
         again = self._again(client_id, conversation)
         if again:
             return again
@@ -93,7 +89,7 @@ class Replies:
             old = _need(conversations.message(tx, reply))
         if old.role != "assistant" or old.parent is None:
             raise BadInput("Only a reply can be asked for again.")
-        _check_ids(old.conversation, client_id)
+        check_ids(old.conversation, client_id)
         again = self._again(client_id, old.conversation)
         if again:
             return again
@@ -142,9 +138,9 @@ class Replies:
             ):
                 return False
             if found.status == "streaming":
-                self._mend(tx, [found])
+                self._recovery.mend(tx, [found])
             else:
-                _finish(tx, found, "stopped", found.content, now=self.engine.clock.now())
+                finish(tx, found, "stopped", found.content, now=self.engine.clock.now())
         self._show(found)
         return True
 
@@ -176,33 +172,11 @@ class Replies:
         return found
 
     def recover(self) -> int:
-        """Mend what dead owners left: `streaming` → `truncated` with its text; queued ones stay, paused. Count them."""
-        with self.engine.database.read() as tx:
-            if not self._orphans(tx) and not self._held(tx):
-                return 0
-        with self.engine.database.write() as tx:
-            # Looked at again: another process may have been quicker, or an owner has just ended in good order.
-            orphans = self._orphans(tx)
-            self._mend(tx, orphans)
-            for reservation in self._held(tx):
-                self._settle(tx, reservation, Content())
-        for orphan in orphans:
-            self._show(orphan)
-        return len(orphans)
-
-    def _orphans(self, tx: Tx) -> list[Message]:
-        found = conversations.open_replies(tx)
-        return [m for m in found if m.status == "streaming" and not (m.owner and self._alive(m.owner))]
-
-    def _held(self, tx: Tx) -> list[usage.Reservation]:
-        return [held for held in usage.reservations(tx) if not self._alive(held.owner)]
-
-    def _mend(self, tx: Tx, orphans: list[Message]) -> None:
-        """Fold what the journal holds of replies whose owner died, and settle their calls."""
-        cut = {orphan.id: self._truncate(tx, orphan) for orphan in orphans}
-        for held in usage.reservations(tx):
-            if held.message in cut:
-                self._settle(tx, held, cut[held.message])
+        """Mend what dead owners left, show it to whoever watches, and count it."""
+        mended = self._recovery.recover()
+        for reply in mended:
+            self._show(reply)
+        return len(mended)
 
     def close(self, timeout: float = 2.0) -> None:
         """Stop every run, save every partial, end the threads; within `timeout` seconds or so."""
@@ -341,78 +315,6 @@ class Replies:
             with self._lock:
                 self._runs.pop(reply, None)
 
-    def _truncate(self, tx: Tx, orphan: Message) -> Content:
-        content = fold(journal.read(tx, orphan.id))
-        error = {"kind": "interrupted", "message": INTERRUPTED}
-        now = self.engine.clock.now()
-        if _finish(tx, orphan, "truncated", tuple(content.blocks()), now=now, error=error):
-            journal.clear(tx, orphan.id)
-            if content.text:
-                search.put(
-                    tx, seq=orphan.seq, message=orphan.id, conversation=orphan.conversation, text=content.text
-                )
-        return content
-
-    def _settle(self, tx: Tx, held: usage.Reservation, content: Content) -> None:
-        """Book the call of a dead owner as an estimate: what it told, and what its text must have cost."""
-        reply = conversations.message(tx, held.message) if held.message else None
-        asked = conversations.branch(tx, reply.parent) if reply else []
-        told = usage_of(content.usage_raw)
-        guess = budget.estimate(sum(len(m.text) for m in asked), content.text)
-        booked = replace(told, input=told.input or guess.input, output=max(guess.output, told.output))
-        demo = bool(reply and reply.demo)
-        model = (reply.model if reply else None) or "unknown"
-        call = Call(
-            held.call,
-            held.message,
-            held.conversation,
-            "reply",
-            model,
-            1,
-            held.created,
-            finished=self.engine.clock.now(),
-            outcome="truncated",
-            error_type="interrupted",
-            usage=booked,
-            usage_raw=content.usage_raw,
-            cost=pricing.price(model, booked, demo=demo),
-            estimated=True,
-            demo=demo,
-        )
-        usage.add_call(tx, call)
-
-
-def clean_text(text: str) -> str:
-    """Return text that every database can hold: no NUL, lone surrogates replaced. Raises BadInput when it is empty."""
-    clean = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "")
-    if not clean.strip():
-        raise BadInput("There is nothing to send yet.")
-    if len(clean) > LONGEST_TEXT:
-        raise BadInput(f"The message has {len(clean):,} characters; {LONGEST_TEXT:,} are possible.")
-    return clean
-
-
-def clean_instructions(text: str | None) -> str | None:
-    """Return instructions that a database can hold; None stays None. Raises BadInput when they are too long."""
-    if text is None or not text.strip():
-        return text
-    clean = clean_text(text)
-    if len(clean) > LONGEST_INSTRUCTIONS:
-        raise BadInput(f"Instructions may have {LONGEST_INSTRUCTIONS:,} characters at most.")
-    return clean
-
-
-def check_conversation_id(name: str) -> None:
-    """Raise NotFound unless `name` could be a conversation's id."""
-    if not _ID.fullmatch(name):
-        raise NotFound("There is no such conversation.")
-
-
-def _check_ids(conversation: str, client_id: str) -> None:
-    check_conversation_id(conversation)
-    if not _CLIENT_ID.fullmatch(client_id):
-        raise BadInput("The message carries no usable id of its own.")
-
 
 _T = TypeVar("_T")
 
@@ -429,25 +331,3 @@ def _started(tx: Tx, twin: Message) -> Started:
         return Started(kept.id, twin.parent or "", twin.id, kept.title, again=True)
     replies = conversations.children(tx, twin.conversation, twin.id)
     return Started(kept.id, twin.id, replies[0].id if replies else "", kept.title, again=True)
-
-
-def _finish(
-    tx: Tx,
-    reply: Message,
-    status: Any,
-    content: tuple[dict[str, Any], ...],
-    *,
-    now: int,
-    error: dict[str, Any] | None = None,
-) -> bool:
-    return conversations.finish(
-        tx,
-        reply.id,
-        status=status,
-        content=content,
-        model=reply.model,
-        stop_reason=None,
-        error=error,
-        from_answer_cache=None,
-        now=now,
-    )
