@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +23,13 @@ from claudedesk.types import new_id
 settings.register_profile("desk", deadline=None)
 settings.load_profile("desk")
 SPECIAL = {"slow", "browser", "window", "wine", "postgres", "keyring", "kill"}
+
+
+def pytest_configure() -> None:
+    """Let children be interrupted also when we were started in the background, where Ctrl-C is ignored."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        with contextlib.suppress(ValueError):  # not in the main thread
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

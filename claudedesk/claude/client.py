@@ -33,6 +33,9 @@ LIST_S: Final = 10
 """The list of models is small and free; who waits for it waits no longer."""
 MAX_BODY: Final = 32_000_000
 """The Messages API takes 32 MB at most; more is refused here, before it is uploaded (UP-07)."""
+MAX_BLOCKS: Final = 10_000
+"""Of one reply; a larger index is a fault of the stream that would fill the memory."""
+_WORDS: Final = frozenset(("text", "thinking", "signature"))
 DEMO_ORIGIN: Final = "http://demo.invalid"
 _DELTAS: Final = {
     "text_delta": ("text", "text"),
@@ -144,9 +147,9 @@ class Claude:
             with stopper.watching(), client.messages.create(**body, stream=True) as stream:
                 yield ("headers", dict(stream.response.headers))
                 for event in stream:
-                    told = _event(event)
-                    if told is not None:
-                        yield told
+                    made = _event(event)
+                    if made is not None:
+                        yield made
                     if stopper.stopped:
                         return
         except Exception as error:
@@ -159,8 +162,8 @@ class Claude:
         """Return all active and deprecated models as the API tells them, in its order. Raises as `stream`."""
         client = self._client(demo=demo)
         try:
-            told = client.models.list(limit=1000, timeout=LIST_S)
-            return [model.to_dict(mode="json", warnings=False) for model in told]
+            found = client.models.list(limit=1000, timeout=LIST_S)
+            return [model.to_dict(mode="json", warnings=False) for model in found]
         except Exception as error:
             failure = in_words(error), _harmless(error)
         raise failure[0] from failure[1]
@@ -235,17 +238,24 @@ def _without_sdk_environment() -> Iterator[None]:
 
 
 def _event(event: Any) -> Event | None:
+    """Return one of claude.events' tuples, or None for what nobody knows. Raises ValueError for what cannot be."""
     kind = event.type
+    if kind.startswith("content_block_") and event.index not in range(MAX_BLOCKS):
+        raise ValueError("no place for a content block")
     if kind == "content_block_delta":
         delta = event.delta
         known = _DELTAS.get(delta.type)
         if known:
-            return (known[0], event.index, getattr(delta, known[1]))
+            said = getattr(delta, known[1], None)
+            if not isinstance(said, str):
+                raise ValueError("a delta without its text")
+            return (known[0], event.index, said)
         if delta.type == "citations_delta":
             return ("citation", event.index, delta.citation.to_dict(mode="json", warnings=False))
         return None
     if kind == "content_block_start":
-        return ("start", event.index, event.content_block.to_dict(mode="json", warnings=False))
+        block = event.content_block.to_dict(mode="json", warnings=False)
+        return ("start", event.index, {k: v for k, v in block.items() if v is not None or k not in _WORDS})
     if kind == "content_block_stop":
         return ("stop", event.index)
     if kind == "message_start":
@@ -346,7 +356,7 @@ def _harmless(error: Exception) -> Exception | None:
     """Return the cause to keep: the wire's own errors can quote the key (TRUST fact 6), so theirs is dropped."""
     import anthropic
 
-    return None if isinstance(error, anthropic.APIConnectionError) else error
+    return None if isinstance(error, anthropic.APIConnectionError | ClaudeDeskError) else error
 
 
 def _seconds(value: str | None) -> float | None:

@@ -82,13 +82,13 @@ def turns(messages: Iterable[Message], model_id: str) -> list[dict[str, Any]]:
     return found
 
 
-def _sendable(block: Block) -> Block:
-    """Return the block as it came, but for lone surrogates in a text, which no request can carry."""
-    text = block.get("text")
-    if not isinstance(text, str) or text.isascii():
-        return block
-    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return block if whole == text else {**block, "text": whole}
+def _sendable(value: Any) -> Any:
+    """Return a block as it came, but for lone surrogates in its texts, which no request can carry."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, Mapping):
+        return {name: _sendable(inner) for name, inner in value.items()}
+    return [_sendable(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _fit(block: Block, message: Message, model_id: str) -> bool:
@@ -97,6 +97,7 @@ def _fit(block: Block, message: Message, model_id: str) -> bool:
         return bool(block.get("text", "").strip())
     if kind in _THINKING:
         whole = bool(block.get("signature") or block.get("data"))
+        whole = whole and _sendable(block) == block  # changed, its signature would not fit any more
         return whole and message.model == model_id and message.status == "complete"
     # A tool block of a reply that was cut has half its JSON and no result; the API refuses it.
     return kind not in _TOOLS or message.status == "complete"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,8 @@ from claudedesk.store import conversations, journal, search, usage
 from claudedesk.store.database import Database
 from claudedesk.store.tx import Tx
 from claudedesk.types import Call, Clock, Message
+
+log = logging.getLogger(__name__)
 
 
 class Recovery:
@@ -54,11 +57,12 @@ class Recovery:
                 self._settle(tx, held, cut[held.message])
 
     def _truncate(self, tx: Tx, orphan: Message) -> Content:
-        content = fold(journal.read(tx, orphan.id))
+        content, whole = _come(tx, orphan.id)
         error = {"kind": "interrupted", "message": INTERRUPTED}
         now = self._clock.now()
         if finish(tx, orphan, "truncated", tuple(content.blocks()), now=now, error=error):
-            journal.clear(tx, orphan.id)
+            if whole:
+                journal.clear(tx, orphan.id)
             if content.text:
                 search.put(
                     tx, seq=orphan.seq, message=orphan.id, conversation=orphan.conversation, text=content.text
@@ -92,6 +96,17 @@ class Recovery:
             demo=demo,
         )
         usage.add_call(tx, call)
+
+
+def _come(tx: Tx, reply: str) -> tuple[Content, bool]:
+    """Return what a reply had said, and whether that could be read: damage costs no other reply its recovery."""
+    try:
+        content = fold(journal.read(tx, reply))
+        content.blocks()
+        return content, True
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        log.exception("the journal of a reply could not be read")
+        return Content(), False
 
 
 def finish(

@@ -44,7 +44,7 @@ def opened(chromium: Any) -> Iterator[Callable[..., Any]]:
         )
         page.goto(app.url)
         page.wait_for_url(f"{app.base}/chat/**")
-        page.set_default_timeout(8_000)
+        page.set_default_timeout(20_000)
         return page
 
     yield open_

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from apprun import Client, until
 from fakeapi import FakeAPI
 
 from claudedesk.config import Config
-from claudedesk.desktop.server import Server
 from claudedesk.types import new_id
-from claudedesk.web.session import door_of
 
 
 class NoKeys:
@@ -28,32 +25,6 @@ class NoKeys:
 
     def peek(self) -> bool:
         return False
-
-
-@pytest.fixture
-def serve(make_app: Callable[..., Any]) -> Iterator[Callable[..., Client]]:
-    """Serve an app and enter it."""
-    servers: list[Server] = []
-
-    def start(*args: Any, **options: Any) -> Client:
-        app = make_app(*args, **options)
-        server = Server(app)
-        servers.append(server)
-        port = server.start()
-        client = Client(door_of(app).url(port))
-        client.desk = app.extensions["claudedesk"]  # type: ignore[attr-defined]
-        client.enter()
-        return client
-
-    yield start
-    for server in servers:
-        server.stop()
-
-
-@pytest.fixture
-def site(serve: Callable[..., Client]) -> Any:
-    """A served app with the fake's key."""
-    return serve()
 
 
 def send(site: Any, text: str, conversation: str | None = None, **more: Any) -> Any:
