@@ -109,7 +109,7 @@ class Claude:
             if key is None:
                 raise NoKey("There is no API key yet. Add one in Settings, or try the offline demo.")
             if self._built is None or self._built[0] != generation:
-                # A running stream ends on the old client, which closes when its last user lets go (UP-25).
+                # A running stream ends on the old client, whose connections close once nobody refers to it (UP-25).
                 self._built = (generation, self._build(key, self.origin, self._http()))
             return self._built[1]
 
