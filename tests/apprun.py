@@ -168,5 +168,5 @@ def until(true: Any, timeout: float = 10) -> Any:
         found = true()
         if found:
             return found
-        time.sleep(0.02)
+        time.sleep(0.005)
     raise AssertionError("it did not come")

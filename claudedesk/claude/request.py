@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Literal
 
 from claudedesk.types import Block, Message, Model
@@ -16,26 +17,27 @@ _THINKING: Final = ("thinking", "redacted_thinking")
 _TOOLS: Final = ("tool_use", "server_tool_use")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
-    """The body of one call, without `stream`. Never holds the key."""
+    """The body of one call, without `stream`. Never holds the key. Long bodies are written out once."""
 
     body: Mapping[str, Any]
 
-    @property
-    def canonical(self) -> str:
-        """The body as one text that equal requests share."""
-        return json.dumps(self.body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    @cached_property
+    def canonical(self) -> bytes:
+        """The body as bytes that equal requests share."""
+        text = json.dumps(self.body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "surrogatepass")
 
     @property
     def size(self) -> int:
         """The body's bytes."""
-        return len(self.canonical.encode("utf-8", "surrogatepass"))
+        return len(self.canonical)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The SHA-256 of the canonical body: the answer cache's key."""
-        return hashlib.sha256(self.canonical.encode("utf-8", "surrogatepass")).hexdigest()
+        return hashlib.sha256(self.canonical).hexdigest()
 
     @property
     def plain(self) -> bool:

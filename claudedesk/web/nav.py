@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Final
 
 from flask import Flask, has_request_context, request, url_for
@@ -11,7 +12,7 @@ from flask import Flask, has_request_context, request, url_for
 from claudedesk import __version__
 from claudedesk.api import desk
 from claudedesk.desk import Desk
-from claudedesk.types import Conversation
+from claudedesk.types import Command, Conversation
 from claudedesk.web import guard
 from claudedesk.web.security import page_token
 
@@ -21,24 +22,62 @@ SIDEBAR: Final = 200
 
 def install(app: Flask) -> None:
     """Give every template `desk_page`, empty of private things for a stranger."""
-    app.context_processor(lambda: {"desk_page": _page()} if has_request_context() else {})
+    app.context_processor(lambda: {"desk_page": Page(desk())} if has_request_context() else {})
 
 
-def _page() -> dict[str, Any]:
-    at = desk()
-    known = guard.session() is not None
-    return {
-        "nav": _nav(at) if known else [],
-        "theme": at.settings.get("appearance.theme"),
-        "sidebar_open": at.settings.get("appearance.sidebar"),
-        "token": page_token(),
-        "groups": _groups(at) if known else [],
-        "demo_only": known and not at.key_likely(),
-        "key_set": known and at.key_likely(),
-        "commands": at.plugins.commands() if known else [],
-        "send_with": at.settings.get("composer.send_with"),
-        "version": __version__,
-    }
+class Page:
+    """What stands around a page, each part made when a template asks: a fragment, as of a send, asks for none."""
+
+    version = __version__
+
+    def __init__(self, at: Desk) -> None:
+        self._at = at
+        self._known = guard.session() is not None
+
+    @cached_property
+    def nav(self) -> list[dict[str, Any]]:
+        """The main navigation."""
+        return _nav(self._at) if self._known else []
+
+    @cached_property
+    def groups(self) -> list[dict[str, Any]]:
+        """The sidebar's conversations, by day."""
+        return _groups(self._at) if self._known else []
+
+    @cached_property
+    def commands(self) -> list[Command]:
+        """The rows of palette, help and shortcuts."""
+        return self._at.plugins.commands() if self._known else []
+
+    @cached_property
+    def key_set(self) -> bool:
+        """Whether there is a key, as far as a first paint may ask."""
+        return self._known and self._at.key_likely()
+
+    @property
+    def demo_only(self) -> bool:
+        """Whether nothing but the demo can answer."""
+        return self._known and not self.key_set
+
+    @property
+    def theme(self) -> str:
+        """`system`, `light` or `dark`."""
+        return str(self._at.settings.get("appearance.theme"))
+
+    @property
+    def sidebar_open(self) -> bool:
+        """Whether the sidebar is open."""
+        return bool(self._at.settings.get("appearance.sidebar"))
+
+    @property
+    def send_with(self) -> str:
+        """`enter` or `ctrl-enter`."""
+        return str(self._at.settings.get("composer.send_with"))
+
+    @property
+    def token(self) -> str:
+        """The header token of the session."""
+        return page_token()
 
 
 def _nav(at: Desk) -> list[dict[str, Any]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from apprun import until
 from fakeapi import FakeAPI, FakeModel
 
 from claudedesk.claude.client import Claude
@@ -22,17 +22,6 @@ from claudedesk.store import conversations, journal, usage
 from claudedesk.types import Conversation, Message, new_id, utc_now
 
 WORDS = "The zeppelin had just left the"
-
-
-def until(true: Callable[[], Any], timeout: float = 5) -> Any:
-    """Wait until something is true, and return it."""
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        found = true()
-        if found:
-            return found
-        time.sleep(0.005)
-    raise AssertionError("it did not come")
 
 
 def ended(desk: Desk, reply: str, timeout: float = 10) -> Message:

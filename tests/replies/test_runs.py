@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from apprun import until
 from fakeapi import FAULTS, FakeAPI, FakeModel
 
 from claudedesk.desk import Desk
@@ -21,17 +21,6 @@ def ended(desk: Desk, reply: str, timeout: float = 10) -> Message:
     message = desk.replies.wait(reply, timeout)
     assert not message.open, f"still {message.status}"
     return message
-
-
-def until(true: Callable[[], Any], timeout: float = 5) -> Any:
-    """Wait until something is true, and return it."""
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        found = true()
-        if found:
-            return found
-        time.sleep(0.005)
-    raise AssertionError("it did not come")
 
 
 def test_a_prompt_gets_its_answer_and_both_turns_are_stored(desk: Desk, fake: FakeAPI, send: Any) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from apprun import Client, until
 from fakeapi import FakeAPI
 
@@ -216,3 +217,16 @@ def test_static_files_are_kept_for_good_at_an_address_that_changes_with_them(
     before = address(tmp_path)
     (tmp_path / "a.css").write_text("b")
     assert address(tmp_path) != before
+
+
+def test_a_send_makes_no_sidebar(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its fragments stand in a page that has one."""
+    from claudedesk.web import nav
+
+    made: list[int] = []
+    monkeypatch.setattr(nav, "_groups", lambda _at: made.append(1) or [])
+    told = send(site, "Hello")
+    done(site, told["reply"])
+    assert made == []
+    site.request("GET", f"/chat/{told['conversation']}")
+    assert made == [1]
